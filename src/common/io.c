@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/io.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+void io_close(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0) {
+		close(*fd);
+		*fd = -1;
+	}
+	errno = saved;
+}
+
+int io_write_all(int fd, const void *buf, size_t len)
+{
+	const char *at = buf;
+
+	while (len > 0) {
+		ssize_t written = write(fd, at, len);
+
+		if (written < 0 && errno == EINTR) {
+			continue;
+		}
+		if (written < 0) {
+			return -1;
+		}
+		at += written;
+		len -= (size_t)written;
+	}
+	return 0;
+}
+
+int io_event_open(void)
+{
+	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+void io_event_set(int event_fd)
+{
+	uint64_t one = 1;
+
+	/* It cannot fail but by overflow, and then it is readable already. */
+	(void)!write(event_fd, &one, sizeof(one));
+}

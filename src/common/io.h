@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Small help with descriptors. Nothing here logs; all of it is thread-safe.
+ */
+#ifndef RUPTIME_COMMON_IO_H
+#define RUPTIME_COMMON_IO_H
+
+#include <stddef.h>
+
+/* Close *FD unless it is -1, and set it to -1. Keeps errno. */
+void io_close(int *fd);
+
+/* Write all of BUF to a blocking descriptor. Returns 0, or -1 with errno. */
+int io_write_all(int fd, const void *buf, size_t len);
+
+/*
+ * An eventfd that says "once and for all": io_event_set() makes it readable for ever, so that any
+ * number of threads can poll it. Returns the descriptor, or -1 with errno.
+ */
+int io_event_open(void);
+void io_event_set(int event_fd);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+#define LINE_BYTES	  1024
+#define LIMIT_INTERVAL_NS (30 * CLOCK_S)
+
+enum sink { SINK_STDERR, SINK_JOURNAL, SINK_SYSLOG };
+
+static enum sink sink = SINK_STDERR;
+static enum log_level max_level = LOG_LEVEL_INFO;
+
+static const int priorities[] = {
+	[LOG_LEVEL_ERROR] = LOG_ERR,
+	[LOG_LEVEL_WARNING] = LOG_WARNING,
+	[LOG_LEVEL_INFO] = LOG_INFO,
+	[LOG_LEVEL_DEBUG] = LOG_DEBUG,
+};
+
+static const char *const prefixes[] = {
+	[LOG_LEVEL_ERROR] = "error: ",
+	[LOG_LEVEL_WARNING] = "warning: ",
+	[LOG_LEVEL_INFO] = "",
+	[LOG_LEVEL_DEBUG] = "debug: ",
+};
+
+/* systemd.exec(5): JOURNAL_STREAM holds device:inode of the stream that is the journal's. */
+static bool stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device;
+	unsigned long long inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+void log_open_stderr(void)
+{
+	sink = stderr_is_journal() ? SINK_JOURNAL : SINK_STDERR;
+}
+
+void log_open_syslog(const char *name)
+{
+	openlog(name, LOG_PID, LOG_DAEMON);
+	sink = SINK_SYSLOG;
+}
+
+void log_set_level(enum log_level level)
+{
+	max_level = level;
+}
+
+/* One write() a line: lines of several threads never mix. */
+static void write_line(enum log_level level, const char *text)
+{
+	char line[LINE_BYTES + 32];
+	int len;
+
+	if (sink == SINK_SYSLOG) {
+		syslog(priorities[level], "%s%s", prefixes[level], text);
+		return;
+	}
+	if (sink == SINK_JOURNAL) {
+		len = snprintf(line, sizeof(line), "<%d>%s\n", priorities[level], text);
+	} else {
+		len = snprintf(line, sizeof(line), "%s%s\n", prefixes[level], text);
+	}
+	/* A log that cannot be written has nobody left to be told. */
+	(void)!write(STDERR_FILENO, line, (size_t)len);
+}
+
+static void log_va(enum log_level level, const char *format, va_list args)
+{
+	int saved = errno;
+	char text[LINE_BYTES];
+
+	if (level <= max_level) {
+		vsnprintf(text, sizeof(text), format, args);
+		write_line(level, text);
+	}
+	errno = saved;
+}
+
+#define LOG_FUNCTION(name, level)                                                                  \
+	void name(const char *format, ...)                                                         \
+	{                                                                                          \
+		va_list args;                                                                      \
+                                                                                                   \
+		va_start(args, format);                                                            \
+		log_va(level, format, args);                                                       \
+		va_end(args);                                                                      \
+	}
+
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
+
+void log_limited(struct log_limit *limit, const char *format, ...)
+{
+	int saved = errno;
+	uint64_t now_ns = clock_now_ns();
+	uint64_t next_ns = atomic_load_explicit(&limit->next_ns, memory_order_relaxed);
+	uint64_t held_back;
+	char text[LINE_BYTES];
+	va_list args;
+	size_t len;
+
+	if (now_ns < next_ns ||
+	    !atomic_compare_exchange_strong_explicit(&limit->next_ns, &next_ns,
+		    now_ns + LIMIT_INTERVAL_NS, memory_order_relaxed, memory_order_relaxed)) {
+		atomic_fetch_add_explicit(&limit->held_back, 1, memory_order_relaxed);
+		return;
+	}
+	held_back = atomic_exchange_explicit(&limit->held_back, 0, memory_order_relaxed);
+	va_start(args, format);
+	len = (size_t)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (held_back && len < sizeof(text)) {
+		snprintf(text + len, sizeof(text) - len, " (and %llu more like it)",
+			(unsigned long long)held_back);
+	}
+	if (LOG_LEVEL_WARNING <= max_level) {
+		write_line(LOG_LEVEL_WARNING, text);
+	}
+	errno = saved;
+}

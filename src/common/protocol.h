@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What travels in datagrams, and what counts as a line. doc/protocol.md is the same for people.
+ *
+ *	request		one byte of any value, or
+ *			"RUq1" nonce[8] zero...		16 to 512 bytes in all
+ *	answer		the line, or
+ *			"RUr1" nonce[8] line		only if not longer than its request
+ *
+ * A line holds printable characters and ends in '\n'. So an answer is never a valid request: it
+ * is longer than a byte, and an extended request has zero bytes where a line would have text.
+ *
+ * Parsers are pure, borrow their input and read exactly LEN bytes of it. Thread-safe.
+ */
+#ifndef RUPTIME_COMMON_PROTOCOL_H
+#define RUPTIME_COMMON_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PROTOCOL_NONCE_BYTES	     8
+#define PROTOCOL_ANSWER_HEADER_BYTES (4 + PROTOCOL_NONCE_BYTES)
+#define PROTOCOL_EXTENDED_MIN_BYTES  16
+#define PROTOCOL_EXTENDED_MAX_BYTES  512
+
+/* The longest line a server sends, its '\n' included. */
+#define PROTOCOL_LINE_MAX_BYTES 4096
+
+/* The longest line a client believes, its '\n' included. */
+#define PROTOCOL_TRUSTED_LINE_MAX_BYTES 512
+
+/* In front of the reason a stream client gets instead of a line. */
+#define PROTOCOL_ERROR_PREFIX "error: "
+
+enum protocol_request_kind {
+	PROTOCOL_MALFORMED,
+	PROTOCOL_PLAIN,		/* one byte */
+	PROTOCOL_EXTENDED,
+};
+
+struct protocol_request {
+	enum protocol_request_kind kind;
+	uint8_t nonce[PROTOCOL_NONCE_BYTES];	/* extended only */
+};
+
+void protocol_parse_request(const void *datagram, size_t len, struct protocol_request *request);
+
+/* Write an extended request of SIZE bytes, within the limits above. */
+void protocol_write_request(void *datagram, size_t size, const uint8_t *nonce);
+
+/* Write "RUr1" and the nonce: PROTOCOL_ANSWER_HEADER_BYTES. */
+void protocol_write_answer_header(void *header, const uint8_t *nonce);
+
+/*
+ * The line in an answer to an extended request with that NONCE: a pointer into DATAGRAM with its
+ * length in *LINE_LEN, or NULL if it is none.
+ */
+const char *protocol_parse_answer(const void *datagram, size_t len, const uint8_t *nonce,
+	size_t *line_len);
+
+/* Are these LEN bytes, without '\n', something that may be shown: not empty, all printable? */
+bool protocol_is_printable(const char *text, size_t len);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/resolve.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *protocol_name(const struct address *address)
+{
+	return address->scheme == ADDRESS_UDP ? "udp" : "tcp";
+}
+
+/* Returns the port, or -1 if the system knows no such service. */
+static int service_port(const char *service, const char *protocol)
+{
+	struct servent entry;
+	struct servent *found = NULL;
+	char buf[1024];
+
+	if (getservbyname_r(service, protocol, &entry, buf, sizeof(buf), &found) != 0 || !found) {
+		return -1;
+	}
+	return ntohs((uint16_t)entry.s_port);
+}
+
+int resolve_port(struct address *address, const char **why)
+{
+	int port;
+
+	if (!address_is_inet(address)) {
+		return 0;
+	}
+	if (address->port[0] >= '0' && address->port[0] <= '9' &&
+	    strspn(address->port, "0123456789") == strlen(address->port)) {
+		return 0;
+	}
+	if (address->port[0]) {
+		port = service_port(address->port, protocol_name(address));
+		if (port < 0) {
+			*why = "the system knows no service of that name";
+			errno = EINVAL;
+			return -1;
+		}
+	} else {
+		port = service_port("ruptime", protocol_name(address));
+		if (port < 0) {
+			port = RESOLVE_DEFAULT_PORT;
+		}
+	}
+	snprintf(address->port, sizeof(address->port), "%d", port);
+	return 0;
+}
+
+int resolve_sockets(const struct address *address, int family, struct addrinfo **list,
+	const char **why)
+{
+	struct addrinfo hints = {
+		.ai_family = family,
+		.ai_socktype = address->scheme == ADDRESS_UDP ? SOCK_DGRAM : SOCK_STREAM,
+		.ai_flags = AI_NUMERICSERV | (address->host[0] ? 0 : AI_PASSIVE),
+	};
+	const char *host = address->host[0] ? address->host : NULL;
+	int error = getaddrinfo(host, address->port, &hints, list);
+
+	if (error) {
+		*why = error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error);
+		return -1;
+	}
+	return 0;
+}
+
+void resolve_describe(const struct sockaddr *sockaddr, socklen_t len, enum address_scheme scheme,
+	struct address *address)
+{
+	*address = (struct address){ .scheme = scheme, .mode = ADDRESS_MODE_NONE };
+	getnameinfo(sockaddr, len, address->host, sizeof(address->host), address->port,
+		sizeof(address->port), NI_NUMERICHOST | NI_NUMERICSERV);
+}
