@@ -83,6 +83,7 @@ static void write_line(enum log_level level, const char *text)
 	(void)!write(STDERR_FILENO, line, (size_t)len);
 }
 
+__attribute__((format(printf, 2, 0)))
 static void log_va(enum log_level level, const char *format, va_list args)
 {
 	int saved = errno;
