@@ -127,7 +127,7 @@ END_TEST
 
 START_TEST(test_answer)
 {
-	static const char line[] = " 12:00:00 up 1 min,  0 users,  load average: 0.00, 0.00, 0.00\n";
+	static const char line[] = " 12:00:00 up 1 min,  2 users,  load average: 0.01, 0.02\n";
 	char answer[PROTOCOL_ANSWER_HEADER_BYTES + sizeof(line) - 1];
 
 	protocol_write_answer_header(answer, nonce);
