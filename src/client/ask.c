@@ -47,7 +47,7 @@ uint64_t ask_rest_ns(const struct ask_options *options, unsigned tries, uint64_t
 		return ASK_NO_MORE;
 	}
 	rest_ns = doubled(FIRST_REST_NS, tries);
-	return rest_ns - rest_ns / 4 + rest_ns / 2 / UINT16_MAX * random;
+	return rest_ns - rest_ns / 4 + rest_ns / 2 * random / UINT16_MAX;
 }
 
 /*
