@@ -2,7 +2,6 @@
 #include "client/ask.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/random.h>
 
 #include "client/transport.h"

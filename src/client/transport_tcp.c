@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "common/clock.h"
 #include "common/io.h"
 
 struct tcp_talk {

@@ -16,7 +16,6 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-#include "common/clock.h"
 #include "common/io.h"
 
 /* Datagrams taken from one socket in a row, so that a flood cannot hide the deadline. */
