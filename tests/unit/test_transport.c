@@ -327,6 +327,31 @@ START_TEST(test_udp_many_tries)
 }
 END_TEST
 
+/* One step takes a bounded number of datagrams: a flood must not keep it from the clock. */
+START_TEST(test_udp_flood)
+{
+	void *talk = transport_udp.open();
+	uint8_t nonce[PROTOCOL_NONCE_BYTES];
+	struct sockaddr_in sender;
+	struct answer answer;
+	struct peer peer;
+
+	peer_open(&peer, SOCK_DGRAM, NULL);
+	transport_udp.start(talk, &peer.info, DEADLINE_NS);
+	ck_assert_int_eq(transport_udp.step(talk, 0, &answer), TRANSPORT_PENDING);
+	receive_request(&peer, nonce, &sender);
+	for (int i = 0; i < 100; i++) {
+		ck_assert_int_eq(sendto(peer.fd, "x", 1, 0, (struct sockaddr *)&sender,
+					 sizeof(sender)), 1);
+	}
+	answer_request(&peer, nonce, &sender);
+	ck_assert_int_eq(transport_udp.step(talk, 1, &answer), TRANSPORT_PENDING);
+	ck_assert_int_eq(transport_udp.step(talk, 2, &answer), TRANSPORT_ANSWERED);
+	transport_udp.close(talk);
+	io_close(&peer.fd);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("transport");
@@ -339,6 +364,7 @@ Suite *unit_suite(void)
 	tcase_add_test(addresses, test_udp_first_address_answers_late);
 	tcase_add_test(addresses, test_udp_goes_on_after_a_refusal);
 	tcase_add_test(addresses, test_udp_many_tries);
+	tcase_add_test(addresses, test_udp_flood);
 	suite_add_tcase(suite, addresses);
 	return suite;
 }
