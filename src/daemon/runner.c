@@ -263,7 +263,7 @@ void runner_run(struct runner *runner, struct command_result *result)
 	}
 	if (outcome != EXCHANGE_DONE) {
 		fail(result, runner->given_up ? "the server is stopping"
-					      : "the process that runs the command does not answer");
+					      : "the runner process does not answer");
 	}
 	pthread_mutex_unlock(&runner->lock);
 }

@@ -126,14 +126,17 @@ static int settle(struct daemon *daemon)
 static int open_listeners(struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
+	uid_t uid = options->user ? daemon->privileges.uid : geteuid();
+	gid_t gid = options->user ? daemon->privileges.gid : getegid();
 
 	for (unsigned i = 0; i < options->listen_count; i++) {
 		struct listener_failure failure;
 
-		if (listener_open(&daemon->listeners, &options->listen[i], &failure) < 0) {
+		if (listener_open(&daemon->listeners, &options->listen[i], uid, gid, &failure) <
+			0) {
 			char text[ADDRESS_TEXT_MAX];
 
-			address_format(&failure.address, text, sizeof(text));
+			address_format(&options->listen[i], text, sizeof(text));
 			return refuse(failure.not_permitted ? EXIT_NOT_PERMITTED : EXIT_FAILED,
 				text, failure.why);
 		}
