@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/cli.h"
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -59,7 +60,9 @@ struct daemon {
 /* Report why it does not start: STATUS becomes the exit status. */
 static int refuse(int status, const char *what, const char *why)
 {
-	fprintf(stderr, "ruptimed: %s: %s\n", what, why);
+	static const struct cli cli = { .program = "ruptimed" };
+
+	cli_complain(&cli, "%s: %s", what, why);
 	return status;
 }
 
