@@ -341,6 +341,7 @@ int main(int argc, char **argv)
 	};
 	int status;
 
+	io_fill_standard();
 	switch (options_parse(&daemon.options, argc, argv)) {
 	case OPTIONS_DONE:
 		return fflush(stdout) == 0 ? EXIT_CLEAN : EXIT_FAILED;
