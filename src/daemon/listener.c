@@ -65,8 +65,20 @@ static int ask_for_destination(int fd, int family)
 	return set_flag(fd, IPPROTO_IP, IP_PKTINFO);
 }
 
-static int prepare(int fd, const struct address *address, int family)
+/* However it was written: '*', 0.0.0.0 or [::]. */
+static bool is_any(const struct sockaddr *sockaddr)
 {
+	if (sockaddr->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)sockaddr;
+
+		return IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+	}
+	return ((const struct sockaddr_in *)(const void *)sockaddr)->sin_addr.s_addr == INADDR_ANY;
+}
+
+static int prepare(int fd, const struct address *address, const struct addrinfo *info)
+{
+	int family = info->ai_family;
 	int bytes = RECEIVE_BUFFER_BYTES;
 
 	if (family == AF_INET6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0) {
@@ -78,7 +90,7 @@ static int prepare(int fd, const struct address *address, int family)
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) < 0) {
 		return -1;
 	}
-	return address->host[0] ? 0 : ask_for_destination(fd, family);
+	return is_any(info->ai_addr) ? ask_for_destination(fd, family) : 0;
 }
 
 /* Returns a bound, listening descriptor, or -1 with errno. */
@@ -89,7 +101,7 @@ static int open_socket(const struct address *address, const struct addrinfo *inf
 	if (fd < 0) {
 		return -1;
 	}
-	if (prepare(fd, address, info->ai_family) < 0 ||
+	if (prepare(fd, address, info) < 0 ||
 	    bind(fd, info->ai_addr, info->ai_addrlen) < 0) {
 		goto fail;
 	}

@@ -114,9 +114,13 @@ static int set_path(const char *option, const char *argument, char *path)
 static int set_ready_fd(const char *argument, int *ready_fd)
 {
 	uint64_t fd;
+	int flags = -1;
 
-	if (units_parse_count(argument, 0, INT_MAX, &fd) < 0 || fcntl((int)fd, F_GETFD) < 0) {
-		return complain_about("ready-fd", argument, "not an open descriptor");
+	if (units_parse_count(argument, 0, INT_MAX, &fd) == 0) {
+		flags = fcntl((int)fd, F_GETFL);
+	}
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
+		return complain_about("ready-fd", argument, "not a descriptor open for writing");
 	}
 	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 	*ready_fd = (int)fd;

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/cli.h"
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -40,6 +41,9 @@ enum { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 4 }
 #define GIVE_UP_NS (3500 * CLOCK_MS)
 #define STOP_NS	   (4800 * CLOCK_MS)
 
+/* How long the runner may take to end by itself when there is no time to lose. */
+#define RUNNER_END_MS 100
+
 struct daemon {
 	struct options options;
 	struct privileges privileges;
@@ -56,7 +60,9 @@ struct daemon {
 /* Report why it does not start: STATUS becomes the exit status. */
 static int refuse(int status, const char *what, const char *why)
 {
-	fprintf(stderr, "ruptimed: %s: %s\n", what, why);
+	static const struct cli cli = { .program = "ruptimed" };
+
+	cli_complain(&cli, "%s: %s", what, why);
 	return status;
 }
 
@@ -268,6 +274,14 @@ static int next_signal(struct daemon *daemon)
 									    : 0;
 }
 
+/* Without waiting for the threads; but nothing of ours stays behind. */
+static _Noreturn void leave(struct daemon *daemon, int status)
+{
+	runner_end(daemon->runner, RUNNER_END_MS);
+	pid_file_close(daemon->options.pid_file, &daemon->pid_fd);
+	_exit(status);
+}
+
 /* Until the server has stopped. Returns the exit status. */
 static int serve(struct daemon *daemon)
 {
@@ -292,7 +306,7 @@ static int serve(struct daemon *daemon)
 		}
 		if (ready == 0 && given_up) {
 			log_warning("stopping has taken too long; some clients are not answered");
-			_exit(EXIT_CLEAN);
+			leave(daemon, EXIT_CLEAN);
 		}
 		if (ready == 0) {
 			given_up = true;
@@ -305,7 +319,7 @@ static int serve(struct daemon *daemon)
 			log_info("nothing to reload: there is no configuration file");
 		} else if (signal_number && stopping) {
 			log_warning("stopping at once; some clients are not answered");
-			_exit(EXIT_FAILED);
+			leave(daemon, EXIT_FAILED);
 		} else if (signal_number) {
 			stopping = true;
 			deadline_ns = begin_stop(daemon);
@@ -330,6 +344,7 @@ int main(int argc, char **argv)
 	};
 	int status;
 
+	io_fill_standard();
 	switch (options_parse(&daemon.options, argc, argv)) {
 	case OPTIONS_DONE:
 		return fflush(stdout) == 0 ? EXIT_CLEAN : EXIT_FAILED;
