@@ -194,13 +194,17 @@ static void follow(struct run *run, uint64_t deadline_ns, int cancel_fd)
 	}
 }
 
-/* Kill the group while its leader is not reaped yet, so that the number still means this group. */
+/*
+ * Kill the group while its leader is not reaped yet, so that the number still means this group;
+ * and the leader by itself, should it have left for another group.
+ */
 static void finish(struct run *run, siginfo_t *status)
 {
 	struct pollfd gone = { .fd = run->pid_fd, .events = POLLIN };
 
-	status->si_pid = 0;
+	*status = (siginfo_t){ .si_pid = 0 };
 	kill(-run->pid, SIGKILL);
+	pidfd_send_signal(run->pid_fd, SIGKILL, NULL, 0);
 	if (poll(&gone, 1, (int)(KILL_NS / CLOCK_MS)) == 1) {
 		waitid(P_PIDFD, (id_t)run->pid_fd, status, WEXITED);
 	}
