@@ -317,6 +317,20 @@ int listener_shut_door(const struct listener *listener)
 	return setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
+void listener_remove_names(const struct listener_set *set)
+{
+	for (unsigned i = 0; i < set->count; i++) {
+		const struct listener *listener = &set->all[i];
+
+		if (listener->file.inode) {
+			unix_socket_remove(&listener->address, &listener->file);
+		}
+		if (listener->msgq) {
+			msgq_remove(listener->msgq);
+		}
+	}
+}
+
 void listener_close_all(struct listener_set *set)
 {
 	truncate_to(set, 0);

@@ -59,6 +59,12 @@ int listener_open(struct listener_set *set, const struct address *address, uid_t
  */
 int listener_shut_door(const struct listener *listener);
 
+/*
+ * Remove the names and queues that are ours, and nothing else: for an exit that does not wait for
+ * the threads. Whatever they do goes on.
+ */
+void listener_remove_names(const struct listener_set *set);
+
 /* Close all sockets, remove names and queues that are ours, and free the set's memory. */
 void listener_close_all(struct listener_set *set);
 

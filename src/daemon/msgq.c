@@ -184,18 +184,23 @@ fail:
 	return NULL;
 }
 
-static void remove_queue(struct kernel_queue *queue)
+static void remove_queue(const struct kernel_queue *queue)
 {
 	if (queue->created && id_of(queue) >= 0) {
 		msgctl(id_of(queue), IPC_RMID, NULL);
 	}
 }
 
+void msgq_remove(const struct msgq *msgq)
+{
+	remove_queue(&msgq->requests);
+	remove_queue(&msgq->replies);
+}
+
 void msgq_close(struct msgq *msgq)
 {
 	if (msgq) {
-		remove_queue(&msgq->requests);
-		remove_queue(&msgq->replies);
+		msgq_remove(msgq);
 		reply_ledger_free(msgq->ledger);
 		pthread_mutex_destroy(&msgq->lock);
 		free(msgq);

@@ -277,6 +277,7 @@ static int next_signal(struct daemon *daemon)
 /* Without waiting for the threads; but nothing of ours stays behind. */
 static _Noreturn void leave(struct daemon *daemon, int status)
 {
+	listener_remove_names(&daemon->listeners);
 	runner_end(daemon->runner, RUNNER_END_MS);
 	pid_file_close(daemon->options.pid_file, &daemon->pid_fd);
 	_exit(status);
