@@ -42,8 +42,11 @@ struct msgq;
 struct msgq *msgq_open(uint32_t key, mode_t mode, uid_t uid, gid_t gid, char *why,
 	size_t why_bytes);
 
-/* Remove the queues that were created. Whoever still uses them finds that they are gone. */
-void msgq_remove(const struct msgq *msgq);
+/*
+ * Remove the queues that were created, for good. Any thread; whoever still uses them finds that
+ * they are gone.
+ */
+void msgq_remove(struct msgq *msgq);
 
 /* The same, and free MSGQ. No thread may use it any more. NULL is fine. */
 void msgq_close(struct msgq *msgq);
