@@ -18,9 +18,11 @@ static struct passwd *find_user(const char *user)
 		return entry;
 	}
 	number = strtoul(user, &end, 10);
-	return end != user && *end == '\0' && user[0] >= '0' && user[0] <= '9'
-		       ? getpwuid((uid_t)number)
-		       : NULL;
+	if (*end != '\0' || user[0] < '0' || user[0] > '9') {
+		return NULL;
+	}
+	/* One that would be cut off to another number, root's at worst, is nobody's. */
+	return number < (uid_t)-1 ? getpwuid((uid_t)number) : NULL;
 }
 
 int privileges_look_up(const char *user, struct privileges *privileges)
