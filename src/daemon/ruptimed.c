@@ -104,7 +104,7 @@ static int look_up_user(struct daemon *daemon)
 	return EXIT_CLEAN;
 }
 
-/* The two steps that leave traces outside the process. */
+/* What has to come before any thread or socket: whoever is to be a daemon is one from here on. */
 static int settle(struct daemon *daemon)
 {
 	struct options *options = &daemon->options;
@@ -115,6 +115,10 @@ static int settle(struct daemon *daemon)
 			return refuse(EXIT_FAILED, "cannot become a daemon", strerror(errno));
 		}
 		log_open_syslog("ruptimed");
+	}
+	/* Not earlier: a daemon has closed all that was open. Not later: a pid file is removed. */
+	if (open_signals(daemon) < 0) {
+		return refuse(EXIT_FAILED, "cannot take signals", strerror(errno));
 	}
 	if (options->pid_file[0]) {
 		daemon->pid_fd = pid_file_open(options->pid_file);
@@ -352,9 +356,7 @@ int main(int argc, char **argv)
 	}
 	log_open_stderr();
 	log_set_level(daemon.options.log_level);
-	status = open_signals(&daemon) < 0
-			 ? refuse(EXIT_FAILED, "cannot take signals", strerror(errno))
-			 : start(&daemon);
+	status = start(&daemon);
 	if (status == EXIT_CLEAN) {
 		announce(&daemon);
 		status = serve(&daemon);
