@@ -76,6 +76,8 @@ static int open_signals(struct daemon *daemon)
 	sigset_t all;
 	sigset_t ours;
 
+	/* Ignored, as a careless parent may leave it, children would vanish with their status. */
+	signal(SIGCHLD, SIG_DFL);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	sigemptyset(&ours);
