@@ -146,11 +146,39 @@ static int append(struct listener_set *set, const struct address *asked, int fd)
 	return 0;
 }
 
-/* A host without IPv6, or one where it is switched off, still serves '*' on IPv4. */
-static bool may_be_missing(const struct address *address, const struct addrinfo *info, int error)
+/*
+ * A host without IPv6, or one where it is switched off, still serves '*' on IPv4, and a name that
+ * has kept its IPv6 address in the hosts file.
+ */
+static bool may_be_missing(const struct addrinfo *info, int error)
 {
-	return !address->host[0] && info->ai_family == AF_INET6 &&
-	       (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
+	return info->ai_family == AF_INET6 && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
+}
+
+static bool same_host(const struct sockaddr *a, const struct sockaddr *b)
+{
+	const struct sockaddr_in *a4 = (const void *)a;
+	const struct sockaddr_in *b4 = (const void *)b;
+	const struct sockaddr_in6 *a6 = (const void *)a;
+	const struct sockaddr_in6 *b6 = (const void *)b;
+
+	if (a->sa_family != b->sa_family) {
+		return false;
+	}
+	if (a->sa_family == AF_INET6) {
+		return IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr) &&
+		       a6->sin6_scope_id == b6->sin6_scope_id;
+	}
+	return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+}
+
+/* A hosts file with the same line twice makes for a LIST with the same address twice. */
+static bool was_met(const struct addrinfo *list, const struct addrinfo *info)
+{
+	while (list != info && !same_host(list->ai_addr, info->ai_addr)) {
+		list = list->ai_next;
+	}
+	return list != info;
 }
 
 static void truncate_to(struct listener_set *set, unsigned count)
@@ -164,18 +192,24 @@ static void truncate_to(struct listener_set *set, unsigned count)
 static int open_all(struct listener_set *set, const struct address *address,
 	const struct addrinfo *list)
 {
+	unsigned before = set->count;
 	uint16_t port = 0;
+	int missing = 0;
 
 	for (const struct addrinfo *info = list; info; info = info->ai_next) {
 		struct sockaddr_storage bound;
 		socklen_t len = sizeof(bound);
 		int fd;
 
+		if (was_met(list, info)) {
+			continue;
+		}
 		if (port) {
 			set_port(info->ai_addr, port);
 		}
 		fd = open_socket(address, info);
-		if (fd < 0 && may_be_missing(address, info, errno)) {
+		if (fd < 0 && may_be_missing(info, errno)) {
+			missing = errno;
 			continue;
 		}
 		if (fd < 0 || append(set, address, fd) < 0) {
@@ -186,7 +220,8 @@ static int open_all(struct listener_set *set, const struct address *address,
 		}
 		port = get_port((struct sockaddr *)&bound);
 	}
-	return 0;
+	errno = missing;
+	return set->count > before ? 0 : -1;
 }
 
 int listener_open(struct listener_set *set, const struct address *address,

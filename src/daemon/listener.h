@@ -37,7 +37,8 @@ bool listener_is_udp(const struct listener *listener);
 
 /*
  * Open all sockets of ADDRESS, whose port is a number, and append them to SET: one for each
- * socket address that its host has. If the port is 0 they all get the same one.
+ * socket address that its host has, but for IPv6 where this system has none and there is an IPv4
+ * address too. If the port is 0 they all get the same one.
  * Returns 0, or -1 with *FAILURE filled; what was opened before stays in SET.
  */
 int listener_open(struct listener_set *set, const struct address *address,
