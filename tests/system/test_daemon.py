@@ -264,6 +264,8 @@ class User(unittest.TestCase):
     IDS = r'echo "$(id -u) $(id -ru) $(id -g) $(id -rg) groups $(id -G)"'
 
     def expect_user(self, daemon, uid, gid, groups):
+        # An answer first: only then has the runner become what it is to be.
+        line = clients.ask_stream(daemon.address("tcp")).decode()
         pids = [daemon.pid] + [p.pid for p in harness.descendants(daemon.pid)]
         self.assertGreaterEqual(len(pids), 2)
         for pid in pids:
@@ -277,7 +279,6 @@ class User(unittest.TestCase):
         for task in os.listdir("/proc/%d/task" % daemon.pid):
             with open("/proc/%d/task/%s/status" % (daemon.pid, task), encoding="ascii") as text:
                 self.assertIn("Uid:\t%d\t%d\t%d\t%d\n" % (uid, uid, uid, uid), text.read())
-        line = clients.ask_stream(daemon.address("tcp")).decode()
         self.assertEqual(line.split(" groups ")[0], "%d %d %d %d" % (uid, uid, gid, gid))
         self.assertEqual(set(map(int, line.split(" groups ")[1].split())), groups | {gid})
 
