@@ -5,7 +5,11 @@
 #ifndef RUPTIME_COMMON_IO_H
 #define RUPTIME_COMMON_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+/* Is ERROR this machine's want of descriptors or memory, and no peer's doing? */
+bool io_is_shortage(int error);
 
 /* Close *FD unless it is -1, and set it to -1. Keeps errno. */
 void io_close(int *fd);

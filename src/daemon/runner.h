@@ -15,6 +15,7 @@ struct runner;
 /*
  * Start a runner process. The first one is started before any thread or socket exists, so that it
  * never holds what is not its own. CONFIG and what it points at are borrowed until runner_free().
+ * This process becomes the subreaper of its descendants, with SIGCHLD at its default.
  * Returns NULL with errno.
  */
 struct runner *runner_new(const struct runner_config *config);

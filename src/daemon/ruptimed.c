@@ -76,8 +76,6 @@ static int open_signals(struct daemon *daemon)
 	sigset_t all;
 	sigset_t ours;
 
-	/* Ignored, as a careless parent may leave it, children would vanish with their status. */
-	signal(SIGCHLD, SIG_DFL);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	sigemptyset(&ours);
@@ -138,14 +136,17 @@ static int settle(struct daemon *daemon)
 static int open_listeners(struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
+	uid_t uid = options->user ? daemon->privileges.uid : geteuid();
+	gid_t gid = options->user ? daemon->privileges.gid : getegid();
 
 	for (unsigned i = 0; i < options->listen_count; i++) {
 		struct listener_failure failure;
 
-		if (listener_open(&daemon->listeners, &options->listen[i], &failure) < 0) {
+		if (listener_open(&daemon->listeners, &options->listen[i], uid, gid, &failure) <
+			0) {
 			char text[ADDRESS_TEXT_MAX];
 
-			address_format(&failure.address, text, sizeof(text));
+			address_format(&options->listen[i], text, sizeof(text));
 			return refuse(failure.not_permitted ? EXIT_NOT_PERMITTED : EXIT_FAILED,
 				text, failure.why);
 		}
@@ -280,6 +281,7 @@ static int next_signal(struct daemon *daemon)
 /* Without waiting for the threads; but nothing of ours stays behind. */
 static _Noreturn void leave(struct daemon *daemon, int status)
 {
+	listener_remove_names(&daemon->listeners);
 	runner_end(daemon->runner, RUNNER_END_MS);
 	pid_file_close(daemon->options.pid_file, &daemon->pid_fd);
 	_exit(status);
