@@ -55,6 +55,8 @@ struct daemon {
 	int status_fd;		/* to the process that was started, see daemonize.h */
 	int pid_fd;
 	int stopped_fd;		/* readable once the server has stopped */
+	pthread_t stopper;	/* the thread that stops it, to be joined */
+	bool stopper_started;
 };
 
 /* Report why it does not start: STATUS becomes the exit status. */
@@ -245,13 +247,10 @@ static void *stop_server(void *argument)
 /* A thread of its own stops the server, so that this one can go on minding signals and runner. */
 static uint64_t begin_stop(struct daemon *daemon)
 {
-	pthread_t stopper;
-
 	log_info("stopping");
 	notify_stopping();
-	if (pthread_create(&stopper, NULL, stop_server, daemon) == 0) {
-		pthread_detach(stopper);
-	} else {
+	daemon->stopper_started = pthread_create(&daemon->stopper, NULL, stop_server, daemon) == 0;
+	if (!daemon->stopper_started) {
 		stop_server(daemon);
 	}
 	return clock_now_ns() + GIVE_UP_NS;
@@ -304,6 +303,9 @@ static int serve(struct daemon *daemon)
 		int signal_number = ready > 0 && fds[1].revents ? next_signal(daemon) : 0;
 
 		if (ready > 0 && fds[0].revents) {
+			if (daemon->stopper_started) {
+				pthread_join(daemon->stopper, NULL);
+			}
 			return EXIT_CLEAN;
 		}
 		if (ready > 0 && fds[2].revents) {
