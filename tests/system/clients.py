@@ -28,6 +28,9 @@ def seconds(short, long=10):
 def fixture(name):
     return os.path.join(harness.BUILD_DIR, "tests", "fixtures", name)
 
+# For a server that is told to leave at once: the threads that it leaves are no leak.
+LEAVES_THREADS = {"TSAN_OPTIONS": "report_thread_leaks=0"}
+
 
 class StampCommand:
     """A command in DIRECTORY that prints CLOCK_MONOTONIC in ns and counts its runs."""

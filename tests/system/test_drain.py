@@ -143,7 +143,8 @@ class HungCommand(unittest.TestCase):
         self.gate = Gate(stack.enter_context(harness.tempdir()))
         self.daemon = stack.enter_context(
             harness.Daemon("-l", "tcp://127.0.0.1:0", "-l", "udp://127.0.0.1:0",
-                           "--run-timeout=1m", command=self.gate.path))
+                           "--run-timeout=1m", command=self.gate.path,
+                           env=clients.LEAVES_THREADS))
         self.sock = stack.enter_context(clients.connect(self.daemon.address("tcp")))
         self.gate.wait_started()
 

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import unittest
 
+import clients
 import harness
 
 EXIT_FAILED, EXIT_USAGE, EXIT_NOT_PERMITTED = 1, 2, 4
@@ -221,9 +222,8 @@ class PidFile(Case):
         with harness.tempdir() as directory:
             hung = harness.fake_command(directory, "sleep 60")
             with harness.Daemon("-l", ANY, "--pid-file=" + self.path, "--run-timeout=1m",
-                                command=hung) as daemon:
-                host_port = daemon.address("tcp").partition("://")[2].split(":")
-                with socket.create_connection((host_port[0], int(host_port[1]))):
+                                command=hung, env=clients.LEAVES_THREADS) as daemon:
+                with clients.connect(daemon.address("tcp")):
                     harness.wait_for(lambda: len(harness.descendants(daemon.pid)) > 1,
                                      what="a run")
                     daemon.signal(harness.SIGTERM)

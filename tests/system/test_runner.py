@@ -32,7 +32,7 @@ MISBEHAVIOURS = {
     "prints a NUL": (r"printf 'u\000p\n'", b"empty or not printable"),
     "prints an escape": (r"printf '\033[31mup\n'", b"empty or not printable"),
     "prints high bytes": (r"printf 'up \303\244 \377\n'", b"empty or not printable"),
-    "prints garbage": ("head -c 2000 /dev/urandom", b"printed"),
+    "prints garbage": ("head -c 2000 /dev/urandom | tr -d '\\n'; echo", b"not printable"),
 }
 
 

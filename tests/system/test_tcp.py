@@ -136,6 +136,23 @@ class TalksBeforeItReads(unittest.TestCase):
             self.assertRegex(clients.read_to_end(sock), clients.UPTIME_LINE)
 
 
+class TalksToASlowServer(unittest.TestCase):
+    limit_s = 120
+
+    def talk(self, daemon, replies):
+        for size in (8192, 65536):
+            counts = clients.crowd(daemon.address("tcp"), "-n", 50, "-k", replies, "-t", size)
+            clients.expect_all_answered(self, counts)
+            self.assertEqual(counts["ok"], replies)
+
+    def test_behind_a_slow_command(self):
+        """All that the client says is unread when the line is sent."""
+        with harness.tempdir() as directory:
+            slow = harness.fake_command(directory, "sleep 0.2; echo up")
+            with harness.Daemon("-l", "tcp://127.0.0.1:0", command=slow) as daemon:
+                self.talk(daemon, 100)
+
+
 class RudeClients(unittest.TestCase):
     def test_gone_before_the_line(self):
         with harness.tempdir() as directory:
