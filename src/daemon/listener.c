@@ -2,6 +2,7 @@
 #include "daemon/listener.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -326,30 +327,35 @@ int listener_open(struct listener_set *set, const struct address *address, uid_t
 	return result;
 }
 
+/*
+ * A listener that is bound to an interface which does not exist is found by no SYN any more. What
+ * has arrived does not notice: connections that are half open finish, those in the backlog stay.
+ * A filter could do the same, but on TCP it takes a privilege that has been dropped.
+ */
+static int shut_tcp(int fd)
+{
+	int nowhere = INT_MAX;
+
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &nowhere, sizeof(nowhere));
+}
+
+static int drop_datagrams(int fd)
+{
+	struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { 1, &drop_all };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
 int listener_shut_door(const struct listener *listener)
 {
-	/* For TCP the filter sees the TCP header: drop what has SYN and not ACK in byte 13. */
-	struct sock_filter drop_syn[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-	};
-	struct sock_filter drop_all[] = {
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	struct sock_fprog program = { sizeof(drop_all) / sizeof(drop_all[0]), drop_all };
-
 	if (listener->file.inode) {
 		unix_socket_remove(&listener->address, &listener->file);
 	}
 	if (listener->address.scheme == ADDRESS_TCP) {
-		program = (struct sock_fprog){ sizeof(drop_syn) / sizeof(drop_syn[0]), drop_syn };
-	} else if (!listener_is_datagram(listener)) {
-		return 0;
+		return shut_tcp(listener->fd);
 	}
-	return setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	return listener_is_datagram(listener) ? drop_datagrams(listener->fd) : 0;
 }
 
 void listener_remove_names(const struct listener_set *set)

@@ -52,10 +52,9 @@ int listener_open(struct listener_set *set, const struct address *address, uid_t
 	struct listener_failure *failure);
 
 /*
- * Let nobody new in, for good: the name of a UNIX socket goes away, and the kernel drops new SYNs
- * and new datagrams, so that who comes now sees a silent host and, once the socket is closed, a
- * clean refusal. What has arrived stays and can be accepted or received until EAGAIN, without a
- * race against newcomers.
+ * Let nobody new in, for good: the name of a UNIX socket goes away, the kernel refuses new TCP
+ * connections and drops new datagrams. What has arrived stays and can be accepted or received
+ * until EAGAIN, without a race against newcomers. Takes no privilege.
  * Affects every process that shares the socket. Returns 0, or -1 with errno.
  */
 int listener_shut_door(const struct listener *listener);
