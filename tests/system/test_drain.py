@@ -20,7 +20,8 @@ class UnderLoad(unittest.TestCase):
 
     def test_every_established_connection_gets_its_line(self):
         for _ in range(ROUNDS):
-            with harness.Daemon("-l", "tcp://127.0.0.1:0") as daemon:
+            # Unprivileged, as it is meant to be run: root may do what others may not.
+            with harness.Daemon("-l", "tcp://127.0.0.1:0", unprivileged=True) as daemon:
                 load = clients.start_crowd(daemon.address("tcp"), "-n", 64, "-d", 20, "-r")
                 harness.wait_for(lambda: clients.state(daemon).get("tcp", {}).get("replies", 0) >
                                  500, what="load")
@@ -74,11 +75,13 @@ class InTheKernel(unittest.TestCase):
     def setUp(self):
         stack = contextlib.ExitStack()
         self.addCleanup(stack.close)
-        self.gate = Gate(stack.enter_context(harness.tempdir()))
+        self.directory = stack.enter_context(harness.tempdir())
+        self.gate = Gate(self.directory)
 
     def daemon(self, address):
+        os.chmod(self.directory, 0o777)
         return harness.Daemon("-l", address, "-q", 4, "-w", 1, "--run-timeout=1m",
-                              command=self.gate.path)
+                              command=self.gate.path, unprivileged=True)
 
     def test_backlog(self):
         with self.daemon("tcp://127.0.0.1:0") as daemon, contextlib.ExitStack() as stack:

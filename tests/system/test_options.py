@@ -180,6 +180,8 @@ class Network(Case):
 
 
 class NotPermitted(Case):
+    """As root these need a user to drop to; an ordinary user is one already."""
+
     def test_privileged_port(self):
         with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as limit:
             if int(limit.read()) <= 1:
