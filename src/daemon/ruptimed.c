@@ -202,10 +202,12 @@ static int start(struct daemon *daemon)
 	if (options->user && privileges_take(&daemon->privileges) < 0) {
 		return refuse(status_of(errno), options->user, strerror(errno));
 	}
-	status = check_command(options->command);
+	status = options->source == OPTIONS_EXEC ? check_command(options->command) : EXIT_CLEAN;
 	if (status) {
 		return status;
 	}
+	/* The command gets no TZ, so that its times are the system's; libproc2's shall be, too. */
+	unsetenv("TZ");
 	raise_descriptor_limit();
 	daemon->stopped_fd = io_event_open();
 	if (daemon->stopped_fd >= 0) {
