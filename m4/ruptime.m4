@@ -53,3 +53,17 @@ AC_DEFUN([RUPTIME_SANITIZER], [
 		 CFLAGS=$ruptime_saved_cflags])
 	AC_SUBST([SANITIZER_CFLAGS])
 ])
+
+# RUPTIME_OPTIONAL_LIBRARY(NAME, VARIABLE, MODULES)
+# --with-NAME=auto|yes|no: VARIABLE_CFLAGS and VARIABLE_LIBS, the condition HAVE_VARIABLE; afterwards
+# $with_NAME is yes or no.
+AC_DEFUN([RUPTIME_OPTIONAL_LIBRARY], [
+	AC_ARG_WITH([$1],
+		[AS_HELP_STRING([--with-$1=auto|yes|no], [use $1 @<:@auto@:>@])],
+		[], [with_$1=auto])
+	AS_CASE([$with_$1],
+		[no], [],
+		[auto], [PKG_CHECK_MODULES([$2], [$3], [with_$1=yes], [with_$1=no])],
+		[PKG_CHECK_MODULES([$2], [$3])])
+	AM_CONDITIONAL([HAVE_$2], [test "$with_$1" != no])
+])

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Is this an answer? Pure, thread-safe.
+ */
+#ifndef RUPTIME_BENCH_ANSWER_H
+#define RUPTIME_BENCH_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bench/outcome.h"
+
+/* What is longer is bad, whoever serves it. */
+#define ANSWER_MAX_BYTES 65536
+
+/*
+ * Judge the LEN bytes that came: text without control characters but those that end and indent
+ * lines, EXPECT (NULL: anything) in it, and a newline at its end unless FRAMED, that is, unless the
+ * transport itself marks the end, as a datagram does.
+ */
+enum outcome answer_judge(const char *text, size_t len, bool framed, const char *expect);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/line.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bench/answer.h"
+
+#define READ_BYTES 512
+
+int line_reserve(struct line *line, size_t len)
+{
+	size_t size = line->size ? line->size : READ_BYTES;
+	char *text;
+
+	while (size < line->len + len) {
+		size *= 2;
+	}
+	if (size == line->size) {
+		return 0;
+	}
+	text = realloc(line->text, size);
+	if (!text) {
+		return -1;
+	}
+	line->text = text;
+	line->size = size;
+	return 0;
+}
+
+void line_free(struct line *line)
+{
+	free(line->text);
+	*line = (struct line){ 0 };
+}
+
+enum line_read line_read(struct line *line, int fd, bool hung_up)
+{
+	while (line->len <= ANSWER_MAX_BYTES) {
+		ssize_t got;
+		size_t room;
+
+		if (line_reserve(line, READ_BYTES / 2) < 0) {
+			return LINE_FAILED;
+		}
+		room = line->size - line->len;
+		got = read(fd, line->text + line->len, room);
+		if (got < 0 && errno == EINTR) {
+			continue;
+		}
+		if (got < 0) {
+			return errno == EAGAIN ? LINE_MORE : LINE_FAILED;
+		}
+		line->len += (size_t)got;
+		if (got == 0 || (hung_up && (size_t)got < room)) {
+			return LINE_END;
+		}
+		if (!hung_up && (size_t)got < room) {
+			return LINE_MORE;
+		}
+	}
+	return LINE_END;
+}
