@@ -120,6 +120,17 @@ static int parse_number(struct span s, unsigned base, uint32_t max, uint32_t *ou
 	return 0;
 }
 
+/* RFC 6335 asks for a letter, and so "-1" and "1-2" are numbers gone wrong. */
+static bool is_service_name(struct span s)
+{
+	bool letter = false;
+
+	for (size_t i = 0; i < s.len; i++) {
+		letter = letter || (is_alnum(s.at[i]) && !is_digit(s.at[i]));
+	}
+	return letter && s.at[0] != '-' && s.len <= ADDRESS_PORT_MAX && span_all(s, is_name_char);
+}
+
 static int parse_port(struct address *a, struct span s, const char **why)
 {
 	uint32_t number;
@@ -134,7 +145,7 @@ static int parse_port(struct address *a, struct span s, const char **why)
 		snprintf(a->port, sizeof(a->port), "%u", number);
 		return 0;
 	}
-	if (s.len > ADDRESS_PORT_MAX || !span_all(s, is_name_char)) {
+	if (!is_service_name(s)) {
 		return refuse(why, "the port is neither a number nor a service name");
 	}
 	span_copy(s, a->port);

@@ -97,5 +97,10 @@ void cli_complain(const struct cli *cli, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	for (char *at = text; *at; at++) {
+		if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+			*at = '?';
+		}
+	}
 	fprintf(stderr, "%s: %s\n", cli->program, text);
 }

@@ -46,7 +46,7 @@ void cli_print_help(const struct cli *cli, FILE *out);
 /* "PROGRAM (ruptime) VERSION", as --version shows it. */
 void cli_print_version(const struct cli *cli, FILE *out);
 
-/* One line on stderr, "PROGRAM: ...". */
+/* One line on stderr, "PROGRAM: ...", with a '?' for each control character. */
 void cli_complain(const struct cli *cli, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "common/clock.h"
 
 #define LINE_BYTES	  1024
+#define NOTE_BYTES	  64
 #define LIMIT_INTERVAL_NS (30 * CLOCK_S)
 
 enum sink { SINK_STDERR, SINK_JOURNAL, SINK_SYSLOG };
@@ -81,6 +83,7 @@ static void write_line(enum log_level level, const char *text)
 	(void)!write(STDERR_FILENO, line, (size_t)len);
 }
 
+__attribute__((format(printf, 2, 0)))
 static void log_va(enum log_level level, const char *format, va_list args)
 {
 	int saved = errno;
@@ -116,7 +119,6 @@ void log_limited(struct log_limit *limit, const char *format, ...)
 	uint64_t held_back;
 	char text[LINE_BYTES];
 	va_list args;
-	size_t len;
 
 	if (now_ns < next_ns ||
 	    !atomic_compare_exchange_strong_explicit(&limit->next_ns, &next_ns,
@@ -126,10 +128,10 @@ void log_limited(struct log_limit *limit, const char *format, ...)
 	}
 	held_back = atomic_exchange_explicit(&limit->held_back, 0, memory_order_relaxed);
 	va_start(args, format);
-	len = (size_t)vsnprintf(text, sizeof(text), format, args);
+	vsnprintf(text, sizeof(text) - NOTE_BYTES, format, args);
 	va_end(args);
-	if (held_back && len < sizeof(text)) {
-		snprintf(text + len, sizeof(text) - len, " (and %llu more like it)",
+	if (held_back) {
+		snprintf(text + strlen(text), NOTE_BYTES, " (and %llu more like it)",
 			(unsigned long long)held_back);
 	}
 	if (LOG_LEVEL_WARNING <= max_level) {

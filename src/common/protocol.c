@@ -69,7 +69,10 @@ const char *protocol_parse_answer(const void *datagram, size_t len, const uint8_
 bool protocol_is_printable(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (text[i] < 0x20 || text[i] == 0x7f) {
+		/* Plain char has a sign on some machines and none on others. */
+		unsigned char byte = (unsigned char)text[i];
+
+		if (byte < 0x20 || byte >= 0x7f) {
 			return false;
 		}
 	}

@@ -59,7 +59,7 @@ void protocol_write_answer_header(void *header, const uint8_t *nonce);
 const char *protocol_parse_answer(const void *datagram, size_t len, const uint8_t *nonce,
 	size_t *line_len);
 
-/* Are these LEN bytes, without '\n', something that may be shown: not empty, all printable? */
+/* Are these LEN bytes, without '\n', something that may be shown: not empty, all printable ASCII? */
 bool protocol_is_printable(const char *text, size_t len);
 
 #endif

@@ -77,9 +77,20 @@ int units_parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *co
 	return 0;
 }
 
+/* The digits behind the point at *TEXT, as many as there are; *TEXT is moved behind them. */
+static int take_fraction(const char **text, const char **digits)
+{
+	*digits = ++*text;
+	while (**text >= '0' && **text <= '9') {
+		(*text)++;
+	}
+	return *text > *digits ? 0 : fail(EINVAL);
+}
+
 int units_parse_duration(const char *text, uint64_t *ns)
 {
-	const char *fraction = NULL;
+	const char *fraction = text;
+	const char *fraction_end = text;
 	uint64_t whole;
 	uint64_t factor;
 	uint64_t part_ns = 0;
@@ -88,24 +99,21 @@ int units_parse_duration(const char *text, uint64_t *ns)
 		return -1;
 	}
 	if (*text == '.') {
-		uint64_t ignored;
-
-		fraction = ++text;
-		if (take_digits(&text, &ignored) < 0) {
+		if (take_fraction(&text, &fraction) < 0) {
 			return -1;
 		}
+		fraction_end = text;
 	}
 	factor = find_factor(duration_units, sizeof(duration_units) / sizeof(duration_units[0]),
 		text);
 	if (!factor) {
 		return fail(EINVAL);
 	}
-	if (whole > YEAR_NS / factor) {
-		return fail(ERANGE);
+	for (uint64_t digit_ns = factor / 10; fraction < fraction_end; digit_ns /= 10) {
+		part_ns += (uint64_t)(*fraction++ - '0') * digit_ns;
 	}
-	for (uint64_t digit_ns = factor / 10; fraction && fraction < text && *fraction >= '0' &&
-	     *fraction <= '9'; fraction++, digit_ns /= 10) {
-		part_ns += (uint64_t)(*fraction - '0') * digit_ns;
+	if (whole > YEAR_NS / factor || whole * factor + part_ns > YEAR_NS) {
+		return fail(ERANGE);
 	}
 	*ns = whole * factor + part_ns;
 	return 0;

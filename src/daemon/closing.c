@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One first-in-first-out list for each number of looks. All waits of one list are equal, so each
+ * list is ordered by when its streams are due, and no timer structure is needed.
+ */
+#include "daemon/closing.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+#define LOOKS	      10
+#define FIRST_WAIT_NS (1 * CLOCK_MS)
+
+/* Thrown away in one look; a client that sends this much again and again meets its end sooner. */
+#define DISCARD_BYTES (64 << 10)
+#define READ_BYTES    (16 << 10)
+
+struct stream {
+	struct stream *next;
+	uint64_t due_ns;
+	int conn_fd;
+};
+
+struct list {
+	struct stream *first;
+	struct stream *last;
+};
+
+struct closing {
+	unsigned count;
+	struct list unused;
+	struct list looked[LOOKS];	/* by how often their streams were looked at */
+	struct stream streams[];
+};
+
+static void append(struct list *list, struct stream *stream)
+{
+	stream->next = NULL;
+	if (list->last) {
+		list->last->next = stream;
+	} else {
+		list->first = stream;
+	}
+	list->last = stream;
+}
+
+static struct stream *remove_first(struct list *list)
+{
+	struct stream *stream = list->first;
+
+	list->first = stream->next;
+	if (!list->first) {
+		list->last = NULL;
+	}
+	return stream;
+}
+
+struct closing *closing_new(unsigned capacity)
+{
+	struct closing *closing = calloc(1, sizeof(*closing) + capacity * sizeof(struct stream));
+
+	if (!closing) {
+		return NULL;
+	}
+	for (unsigned i = 0; i < capacity; i++) {
+		append(&closing->unused, &closing->streams[i]);
+	}
+	return closing;
+}
+
+static void close_stream(struct closing *closing, struct stream *stream)
+{
+	close(stream->conn_fd);
+	append(&closing->unused, stream);
+	closing->count--;
+}
+
+void closing_free(struct closing *closing)
+{
+	if (closing) {
+		for (unsigned looks = 0; looks < LOOKS; looks++) {
+			while (closing->looked[looks].first) {
+				close_stream(closing, remove_first(&closing->looked[looks]));
+			}
+		}
+		free(closing);
+	}
+}
+
+/* Throw away what the client said. Returns whether it has ended, or failed. */
+static bool has_ended(int conn_fd)
+{
+	char discarded[READ_BYTES];
+	ssize_t total = 0;
+
+	while (total < DISCARD_BYTES) {
+		ssize_t got = recv(conn_fd, discarded, sizeof(discarded), MSG_DONTWAIT);
+
+		if (got == 0) {
+			return true;
+		}
+		if (got < 0) {
+			return errno != EAGAIN && errno != EINTR;
+		}
+		total += got;
+	}
+	return false;
+}
+
+/* Look at the first stream of a list, and move it to where it belongs now. */
+static void look(struct closing *closing, unsigned looks, uint64_t now_ns)
+{
+	struct stream *stream = remove_first(&closing->looked[looks]);
+
+	if (has_ended(stream->conn_fd) || looks + 1 == LOOKS) {
+		close_stream(closing, stream);
+		return;
+	}
+	stream->due_ns = now_ns + (FIRST_WAIT_NS << (looks + 1));
+	append(&closing->looked[looks + 1], stream);
+}
+
+void closing_sweep(struct closing *closing, uint64_t now_ns)
+{
+	/* From the end: a stream that moves on to the next list is not met again. */
+	for (unsigned looks = LOOKS; looks-- > 0 && closing->count;) {
+		struct list *list = &closing->looked[looks];
+
+		while (list->first && list->first->due_ns <= now_ns) {
+			look(closing, looks, now_ns);
+		}
+	}
+}
+
+static void make_room(struct closing *closing)
+{
+	for (unsigned looks = LOOKS; looks-- > 0;) {
+		if (closing->looked[looks].first) {
+			struct stream *stream = remove_first(&closing->looked[looks]);
+
+			(void)has_ended(stream->conn_fd);
+			close_stream(closing, stream);
+			return;
+		}
+	}
+}
+
+void closing_add(struct closing *closing, int conn_fd, uint64_t now_ns)
+{
+	struct stream *stream;
+
+	if (!closing->unused.first) {
+		make_room(closing);
+	}
+	stream = remove_first(&closing->unused);
+	stream->conn_fd = conn_fd;
+	stream->due_ns = now_ns + FIRST_WAIT_NS;
+	append(&closing->looked[0], stream);
+	closing->count++;
+}
+
+uint64_t closing_due_ns(const struct closing *closing)
+{
+	uint64_t due_ns = CLOCK_NEVER;
+
+	for (unsigned looks = 0; closing->count && looks < LOOKS; looks++) {
+		const struct stream *first = closing->looked[looks].first;
+
+		if (first && first->due_ns < due_ns) {
+			due_ns = first->due_ns;
+		}
+	}
+	return due_ns;
+}
+
+unsigned closing_count(const struct closing *closing)
+{
+	return closing->count;
+}

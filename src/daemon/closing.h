@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Streams that were answered and wait for their client's end.
+ *
+ * A close() with unread input resets the connection: a client that talks before it reads would
+ * lose the line that is on its way, or see an error where the end of the stream should be. So an
+ * answered stream is shut down for writing and stays here until the client has closed its side;
+ * what it says is thrown away. Nearly all have closed at the first look, 1 ms later; the others
+ * are looked at again after 2, 4, ... 512 ms, and closed, come what may, after about a second.
+ *
+ * Belongs to one worker. Nothing blocks.
+ */
+#ifndef RUPTIME_DAEMON_CLOSING_H
+#define RUPTIME_DAEMON_CLOSING_H
+
+#include <stdint.h>
+
+struct closing;
+
+/* Room for CAPACITY streams. Returns NULL with errno ENOMEM. */
+struct closing *closing_new(unsigned capacity);
+
+/* Closes whatever is left. NULL is fine. */
+void closing_free(struct closing *closing);
+
+/*
+ * Takes CONN_FD, which has been shut down for writing. If there is no room, the stream that has
+ * been looked at most often makes room: it is looked at once more and closed.
+ */
+void closing_add(struct closing *closing, int conn_fd, uint64_t now_ns);
+
+/* Look at all streams that are due, and close those that are done. */
+void closing_sweep(struct closing *closing, uint64_t now_ns);
+
+/* When the next sweep is due: CLOCK_NEVER if there is nothing. */
+uint64_t closing_due_ns(const struct closing *closing);
+
+/* How many streams there are. */
+unsigned closing_count(const struct closing *closing);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/ingress.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/io.h"
+#include "common/log.h"
+
+int ingress_start(struct ingress *ingress, void *(*main)(void *), size_t state_bytes)
+{
+	int error;
+
+	ingress->running = false;
+	ingress->stop_fd = io_event_open();
+	ingress->pool = request_pool_new(ingress->capacity);
+	ingress->state = calloc(1, state_bytes + 1);
+	ingress->watched = calloc(ingress->listeners->count + 1, sizeof(*ingress->watched));
+	if (ingress->stop_fd < 0 || !ingress->pool || !ingress->state || !ingress->watched) {
+		error = errno;
+	} else {
+		error = pthread_create(&ingress->thread, NULL, main, ingress);
+	}
+	if (error) {
+		ingress_free(ingress);
+		errno = error;
+		return -1;
+	}
+	ingress->running = true;
+	return 0;
+}
+
+void ingress_stop(struct ingress *ingress)
+{
+	if (ingress->running) {
+		io_event_set(ingress->stop_fd);
+		pthread_join(ingress->thread, NULL);
+		ingress->running = false;
+	}
+}
+
+void ingress_free(struct ingress *ingress)
+{
+	io_close(&ingress->stop_fd);
+	request_pool_free(ingress->pool);
+	ingress->pool = NULL;
+	free(ingress->state);
+	ingress->state = NULL;
+	free(ingress->watched);
+	ingress->watched = NULL;
+}
+
+struct pollfd *ingress_watch(struct ingress *ingress, bool (*ours)(const struct listener *))
+{
+	const struct listener_set *listeners = ingress->listeners;
+
+	ingress->watched[0] = (struct pollfd){ .fd = ingress->stop_fd, .events = POLLIN };
+	for (unsigned i = 0; i < listeners->count; i++) {
+		const struct listener *listener = &listeners->all[i];
+
+		ingress->watched[i + 1] = (struct pollfd){
+			.fd = ours(listener) ? listener->fd : -1,
+			.events = POLLIN,
+		};
+	}
+	return ingress->watched;
+}
+
+void ingress_drain(struct ingress *ingress, bool (*ours)(const struct listener *),
+	void (*drain)(struct ingress *, const struct listener *))
+{
+	const struct listener_set *listeners = ingress->listeners;
+
+	/* All doors first: the later ones must not fill up while the first is drained. */
+	for (unsigned i = 0; i < listeners->count; i++) {
+		if (ours(&listeners->all[i]) && listener_shut_door(&listeners->all[i]) < 0) {
+			log_warning("cannot shut the door of a listener: %s", strerror(errno));
+		}
+	}
+	for (unsigned i = 0; i < listeners->count; i++) {
+		if (ours(&listeners->all[i])) {
+			drain(ingress, &listeners->all[i]);
+		}
+	}
+}
+
+struct request *ingress_take(struct ingress *ingress, struct request_batch *batch)
+{
+	struct request *request = request_pool_take(ingress->pool);
+
+	while (!request) {
+		request_batch_push(batch, ingress->queue);
+		request_pool_wait(ingress->pool, CLOCK_NEVER);
+		request = request_pool_take(ingress->pool);
+	}
+	return request;
+}

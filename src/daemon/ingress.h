@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the threads that take requests from the kernel have in common: what they are given, and
+ * how they are started and stopped. Each has its own pool and counters.
+ */
+#ifndef RUPTIME_DAEMON_INGRESS_H
+#define RUPTIME_DAEMON_INGRESS_H
+
+#include <poll.h>
+#include <pthread.h>
+
+#include "daemon/listener.h"
+#include "daemon/queue.h"
+#include "daemon/request.h"
+#include "daemon/stats.h"
+
+struct ingress {
+	/* Given by whoever starts it; borrowed until ingress_stop() returns. */
+	const struct listener_set *listeners;
+	struct queue *queue;
+	struct stats_counters *counters;
+	size_t capacity;		/* of its pool */
+
+	/* Its own. */
+	void *state;			/* what the thread works with; freed with the rest */
+	struct pollfd *watched;
+	struct request_pool *pool;
+	int stop_fd;			/* readable once it is to stop */
+	pthread_t thread;
+	bool running;
+};
+
+/*
+ * Start MAIN as a thread on INGRESS, with STATE_BYTES of zeroed memory for it.
+ * Returns 0, or -1 with errno and nothing left behind.
+ */
+int ingress_start(struct ingress *ingress, void *(*main)(void *), size_t state_bytes);
+
+/*
+ * Let nobody new in, wait until all that had arrived is in the queue, and end the thread. Its
+ * requests are still out: ingress_free() follows when the workers are done. Does nothing if it
+ * does not run.
+ */
+void ingress_stop(struct ingress *ingress);
+void ingress_free(struct ingress *ingress);
+
+/*
+ * For the thread: what to poll, the stop descriptor first, then one entry for each listener in
+ * the order of the set; those that are not OURS are left out by a negative descriptor. Lives as
+ * long as INGRESS.
+ */
+struct pollfd *ingress_watch(struct ingress *ingress, bool (*ours)(const struct listener *));
+
+/* For the thread, once told to stop: shut the door of each listener of ours, then drain it. */
+void ingress_drain(struct ingress *ingress, bool (*ours)(const struct listener *),
+	void (*drain)(struct ingress *, const struct listener *));
+
+/* A request of its pool, after a sleep if all are out. What is in BATCH is pushed before that. */
+struct request *ingress_take(struct ingress *ingress, struct request_batch *batch);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cli.h"
+#include "common/clock.h"
+#include "common/resolve.h"
+#include "common/units.h"
+#include "daemon/listener.h"
+
+#define DEFAULT_QUEUE	       4096
+#define DEFAULT_RUN_TIMEOUT_NS (1 * CLOCK_S)
+#define LONGEST_RUN_NS	       (3600 * CLOCK_S)
+
+enum {
+	KEY_COMMAND = CLI_LONG_ONLY,
+	KEY_RUN_TIMEOUT,
+	KEY_MAX_AGE,
+	KEY_PID_FILE,
+	KEY_READY_FD,
+	KEY_QUIET,
+};
+
+static const struct cli_option table[] = {
+	{ 'l', "listen", "ADDRESS", "serve ADDRESS; may be repeated (tcp://* and udp://*)", 0 },
+	{ 'w', "workers", "N", "threads that measure and answer (one for each CPU)", 0 },
+	{ 'q', "queue", "N", "most requests waiting (4096)", 0 },
+	{ 's', "source", "exec", "where the line comes from: exec runs the command (exec)", 0 },
+	{ KEY_COMMAND, "command", "PATH", "the command to run (" UPTIME_COMMAND ")", 0 },
+	{ KEY_RUN_TIMEOUT, "run-timeout", "DURATION", "longest run of the command (1s)", 0 },
+	{ KEY_MAX_AGE, "max-age", "DURATION", "give a line of this age out again (0)", 0 },
+	{ 'u', "user", "USER", "become USER once the sockets are open", 0 },
+	{ 'D', "daemon", NULL, "detach from the terminal, log to syslog", 0 },
+	{ KEY_PID_FILE, "pid-file", "PATH", "hold and lock PATH, with the process number in it", 0 },
+	{ KEY_READY_FD, "ready-fd", "N", "write a newline to descriptor N when serving", 0 },
+	{ 'v', "verbose", NULL, "log more", 0 },
+	{ KEY_QUIET, "quiet", NULL, "log warnings and errors only", 0 },
+	{ 'h', "help", NULL, "show this help and exit", 0 },
+	{ 'V', "version", NULL, "show the version and exit", 0 },
+};
+
+static const struct cli cli = {
+	.program = "ruptimed",
+	.usage = "[-l ADDRESS]... [options]",
+	.purpose = "Answer with the line of uptime.",
+	.options = table,
+	.count = sizeof(table) / sizeof(table[0]),
+};
+
+static int complain_about(const char *option, const char *argument, const char *why)
+{
+	cli_complain(&cli, "--%s=%s: %s", option, argument, why);
+	return -1;
+}
+
+static int complain_about_address(const char *text, const char *why)
+{
+	cli_complain(&cli, "%s: %s", text, why);
+	return -1;
+}
+
+static int set_count(const char *option, const char *argument, unsigned max, unsigned *count)
+{
+	char why[64];
+	uint64_t value;
+
+	if (units_parse_count(argument, 1, max, &value) < 0) {
+		snprintf(why, sizeof(why), "not a number from 1 to %u", max);
+		return complain_about(option, argument, why);
+	}
+	*count = (unsigned)value;
+	return 0;
+}
+
+static int set_duration(const char *option, const char *argument, uint64_t min_ns, uint64_t max_ns,
+	uint64_t *ns)
+{
+	if (units_parse_duration(argument, ns) < 0) {
+		return complain_about(option, argument,
+			"not a duration, such as 500ms, 1.5s or 2m");
+	}
+	if (*ns < min_ns || *ns > max_ns) {
+		return complain_about(option, argument, "out of range, from 1ms to 1h");
+	}
+	return 0;
+}
+
+/* A daemon leaves its directory, so what was meant here and now is written down in full. */
+static int set_path(const char *option, const char *argument, char *path)
+{
+	char here[PATH_MAX] = "";
+	int len;
+
+	if (!argument[0]) {
+		return complain_about(option, argument, "the path is empty");
+	}
+	if (argument[0] != '/' && !getcwd(here, sizeof(here))) {
+		return complain_about(option, argument, strerror(errno));
+	}
+	len = snprintf(path, PATH_MAX, "%s%s%s", here, here[0] ? "/" : "", argument);
+	if (len >= PATH_MAX) {
+		return complain_about(option, argument, strerror(ENAMETOOLONG));
+	}
+	return 0;
+}
+
+static int set_ready_fd(const char *argument, int *ready_fd)
+{
+	uint64_t fd;
+
+	if (units_parse_count(argument, 0, INT_MAX, &fd) < 0 || fcntl((int)fd, F_GETFD) < 0) {
+		return complain_about("ready-fd", argument, "not an open descriptor");
+	}
+	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+	*ready_fd = (int)fd;
+	return 0;
+}
+
+static int set_source(const char *argument)
+{
+	if (strcmp(argument, "exec") == 0) {
+		return 0;
+	}
+	if (strcmp(argument, "procps") == 0) {
+		return complain_about("source", argument, "this version has no such source");
+	}
+	return complain_about("source", argument, "unknown source");
+}
+
+static int add_listen(struct options *options, const char *text)
+{
+	struct address address;
+	const char *why;
+
+	if (address_parse(&address, text, strlen(text), &why) < 0 ||
+	    resolve_port(&address, &why) < 0) {
+		return complain_about_address(text, why);
+	}
+	if (!listener_is_served(address.scheme)) {
+		return complain_about_address(text, "this version does not serve this scheme yet");
+	}
+	for (unsigned i = 0; i < options->listen_count; i++) {
+		/* Port 0 is another port each time. */
+		if (address_equal(&options->listen[i], &address) && strcmp(address.port, "0")) {
+			return complain_about_address(text, "the address is given twice");
+		}
+	}
+	if (options->listen_count == OPTIONS_LISTEN_MAX) {
+		return complain_about_address(text, "more addresses than this version takes");
+	}
+	options->listen[options->listen_count++] = address;
+	return 0;
+}
+
+static int set_option(struct options *options, int key, const char *argument)
+{
+	switch (key) {
+	case 'l':
+		return add_listen(options, argument);
+	case 'w':
+		return set_count("workers", argument, OPTIONS_WORKERS_MAX, &options->workers);
+	case 'q':
+		return set_count("queue", argument, OPTIONS_QUEUE_MAX, &options->queue);
+	case 's':
+		return set_source(argument);
+	case KEY_COMMAND:
+		return set_path("command", argument, options->command);
+	case KEY_RUN_TIMEOUT:
+		return set_duration("run-timeout", argument, CLOCK_MS, LONGEST_RUN_NS,
+			&options->run_timeout_ns);
+	case KEY_MAX_AGE:
+		return set_duration("max-age", argument, 0, LONGEST_RUN_NS, &options->max_age_ns);
+	case 'u':
+		options->user = argument;
+		return 0;
+	case 'D':
+		options->daemon = true;
+		return 0;
+	case KEY_PID_FILE:
+		return set_path("pid-file", argument, options->pid_file);
+	case KEY_READY_FD:
+		return set_ready_fd(argument, &options->ready_fd);
+	case 'v':
+		options->log_level = LOG_LEVEL_DEBUG;
+		return 0;
+	case KEY_QUIET:
+		options->log_level = LOG_LEVEL_WARNING;
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+static unsigned count_cpus(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (cpus < 1) {
+		return 1;
+	}
+	return cpus > OPTIONS_WORKERS_MAX ? OPTIONS_WORKERS_MAX : (unsigned)cpus;
+}
+
+enum options_result options_parse(struct options *options, int argc, char **argv)
+{
+	const char *argument;
+	int key;
+
+	*options = (struct options){
+		.workers = count_cpus(),
+		.queue = DEFAULT_QUEUE,
+		.command = UPTIME_COMMAND,
+		.run_timeout_ns = DEFAULT_RUN_TIMEOUT_NS,
+		.ready_fd = -1,
+		.log_level = LOG_LEVEL_INFO,
+	};
+	while ((key = cli_next(&cli, argc, argv, &argument)) != CLI_END) {
+		if (key == 'h') {
+			cli_print_help(&cli, stdout);
+			return OPTIONS_DONE;
+		}
+		if (key == 'V') {
+			cli_print_version(&cli, stdout);
+			return OPTIONS_DONE;
+		}
+		/* cli_next() has complained about a key it could not tell. */
+		if (key == CLI_WRONG || set_option(options, key, argument) < 0) {
+			return OPTIONS_WRONG;
+		}
+	}
+	if (optind < argc) {
+		cli_complain(&cli, "unexpected argument '%s'; addresses go with -l", argv[optind]);
+		return OPTIONS_WRONG;
+	}
+	if (!options->listen_count &&
+	    (add_listen(options, "tcp://*") < 0 || add_listen(options, "udp://*") < 0)) {
+		return OPTIONS_WRONG;
+	}
+	return OPTIONS_RUN;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/privileges.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static struct passwd *find_user(const char *user)
+{
+	struct passwd *entry = getpwnam(user);
+	char *end;
+	unsigned long number;
+
+	if (entry) {
+		return entry;
+	}
+	number = strtoul(user, &end, 10);
+	return end != user && *end == '\0' && user[0] >= '0' && user[0] <= '9'
+		       ? getpwuid((uid_t)number)
+		       : NULL;
+}
+
+int privileges_look_up(const char *user, struct privileges *privileges)
+{
+	struct passwd *entry = find_user(user);
+
+	if (!entry) {
+		errno = ENOENT;
+		return -1;
+	}
+	privileges->uid = entry->pw_uid;
+	privileges->gid = entry->pw_gid;
+	privileges->group_count = PRIVILEGES_GROUPS_MAX;
+	if (getgrouplist(entry->pw_name, entry->pw_gid, privileges->groups,
+		    &privileges->group_count) < 0) {
+		/* In more groups than we have room for: the first ones will do. */
+		privileges->group_count = PRIVILEGES_GROUPS_MAX;
+	}
+	return 0;
+}
+
+/* Already that user, and not root: an ordinary user may name itself. */
+static int is_already(const struct privileges *privileges)
+{
+	return privileges->uid != 0 && getuid() == privileges->uid && geteuid() == privileges->uid;
+}
+
+int privileges_take(const struct privileges *privileges)
+{
+	if (!is_already(privileges)) {
+		if (setgroups((size_t)privileges->group_count, privileges->groups) < 0 ||
+		    setresgid(privileges->gid, privileges->gid, privileges->gid) < 0 ||
+		    setresuid(privileges->uid, privileges->uid, privileges->uid) < 0) {
+			return -1;
+		}
+		if (privileges->uid != 0 && setresuid((uid_t)-1, 0, (uid_t)-1) == 0) {
+			errno = EPERM;
+			return -1;
+		}
+	}
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cds_lfs push and pop-all, and a futex word for the one taker (n pushers wake 1 sleeper).
+ *
+ * The liburcu functions are called in the library, never inlined (_LGPL_SOURCE stays undefined):
+ * so the thread sanitizer sees none of their inner loads and stores, and the two annotations
+ * below tell it the one thing that matters, that a pushed node happens before its take. No
+ * suppression is needed, and real races on what the nodes carry are still found.
+ *
+ * Sleeping and waking follow the pattern of Dekker: each side writes its own word, then reads
+ * the other's, with a full barrier between.
+ *
+ *	taker				pusher
+ *	sleeping = 1			publish the node
+ *	barrier (A)			barrier (B)
+ *	is the stack empty?		is sleeping 1?
+ *	futex_wait(sleeping, 1)		sleeping = 0, futex_wake
+ *
+ * One of the two sees the other's write: either the taker finds the node, or the pusher finds the
+ * sleeper. If both do, the futex_wait returns at once because the word has changed.
+ */
+#include "daemon/queue.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <urcu/arch.h>
+#include <urcu/lfstack.h>
+
+#include "common/clock.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define QUEUE_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define QUEUE_TSAN 1
+#endif
+#endif
+
+#ifdef QUEUE_TSAN
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define tsan_acquire(address) __tsan_acquire(address)
+#define tsan_release(address) __tsan_release(address)
+#else
+#define tsan_acquire(address) ((void)(address))
+#define tsan_release(address) ((void)(address))
+#endif
+
+#define CACHE_LINE_BYTES 64
+
+_Static_assert(sizeof(struct queue_node) == sizeof(struct cds_lfs_node) &&
+		       offsetof(struct queue_node, next) == offsetof(struct cds_lfs_node, next),
+	"a queue_node is liburcu's node under our own name");
+
+struct queue {
+	/* Written by every push. */
+	_Alignas(CACHE_LINE_BYTES) struct __cds_lfs_stack stack;
+	/* Read by every push, written only around a sleep. */
+	_Alignas(CACHE_LINE_BYTES) _Atomic uint32_t sleeping;
+	_Atomic bool closed;
+};
+
+static struct cds_lfs_node *to_urcu(struct queue_node *node)
+{
+	return (struct cds_lfs_node *)(void *)node;
+}
+
+struct queue *queue_new(void)
+{
+	struct queue *queue = aligned_alloc(CACHE_LINE_BYTES, sizeof(*queue));
+
+	if (!queue) {
+		return NULL;
+	}
+	__cds_lfs_init(&queue->stack);
+	atomic_init(&queue->sleeping, 0);
+	atomic_init(&queue->closed, false);
+	return queue;
+}
+
+void queue_free(struct queue *queue)
+{
+	free(queue);
+}
+
+static void wake_sleeper(struct queue *queue)
+{
+	/* Barrier (B) was the caller's. The exchange makes one of several pushers the waker. */
+	if (atomic_load_explicit(&queue->sleeping, memory_order_relaxed) &&
+	    atomic_exchange_explicit(&queue->sleeping, 0, memory_order_relaxed)) {
+		syscall(SYS_futex, &queue->sleeping, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	}
+}
+
+void queue_push(struct queue *queue, struct queue_node *node)
+{
+	cds_lfs_stack_ptr_t stack = { ._s = &queue->stack };
+
+	tsan_release(node);
+	/* (B): by liburcu's contract its compare-and-swap is a full barrier on both sides. */
+	cds_lfs_push(stack, to_urcu(node));
+	wake_sleeper(queue);
+}
+
+bool queue_is_empty(const struct queue *queue)
+{
+	/* The library takes no const; it only reads. */
+	cds_lfs_stack_ptr_t stack = { ._s = (struct __cds_lfs_stack *)(uintptr_t)&queue->stack };
+
+	return cds_lfs_empty(stack);
+}
+
+bool queue_is_finished(const struct queue *queue)
+{
+	/* Acquire pairs with the release in queue_close(): closed implies all pushes are visible. */
+	return atomic_load_explicit(&queue->closed, memory_order_acquire) && queue_is_empty(queue);
+}
+
+/* The stack has the newest on top; the taker wants the oldest first. */
+static struct queue_node *take_reversed(struct queue *queue)
+{
+	cds_lfs_stack_ptr_t stack = { ._s = &queue->stack };
+	struct cds_lfs_head *head = __cds_lfs_pop_all(stack);
+	struct cds_lfs_node *node = head ? &head->node : NULL;
+	struct queue_node *oldest = NULL;
+
+	while (node) {
+		struct cds_lfs_node *older = node->next;
+		struct queue_node *taken = (struct queue_node *)(void *)node;
+
+		tsan_acquire(taken);
+		taken->next = oldest;
+		oldest = taken;
+		node = older;
+	}
+	return oldest;
+}
+
+/* Returns when there may be something to take, or when the deadline has passed. */
+static void sleep_until(struct queue *queue, uint64_t deadline_ns)
+{
+	struct timespec deadline = clock_timespec(deadline_ns);
+
+	atomic_store_explicit(&queue->sleeping, 1, memory_order_relaxed);
+	cmm_smp_mb(); /* (A) */
+	if (queue_is_empty(queue) && !atomic_load_explicit(&queue->closed, memory_order_acquire)) {
+		/* FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC. */
+		syscall(SYS_futex, &queue->sleeping, FUTEX_WAIT_BITSET_PRIVATE, 1,
+			deadline_ns == CLOCK_NEVER ? NULL : &deadline, NULL,
+			FUTEX_BITSET_MATCH_ANY);
+	}
+	atomic_store_explicit(&queue->sleeping, 0, memory_order_relaxed);
+}
+
+struct queue_node *queue_take(struct queue *queue, uint64_t deadline_ns)
+{
+	for (;;) {
+		struct queue_node *taken = take_reversed(queue);
+
+		if (taken || queue_is_finished(queue)) {
+			return taken;
+		}
+		if (deadline_ns != CLOCK_NEVER && clock_now_ns() >= deadline_ns) {
+			return NULL;
+		}
+		sleep_until(queue, deadline_ns);
+	}
+}
+
+void queue_close(struct queue *queue)
+{
+	/* Release: pairs with the acquire loads of closed; all pushes came before. */
+	atomic_store_explicit(&queue->closed, true, memory_order_release);
+	cmm_smp_mb(); /* (B) */
+	wake_sleeper(queue);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/runner.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/io.h"
+
+/* What the process may need beyond the command's own deadline: to kill it and to say so. */
+#define GRACE_NS (1500 * CLOCK_MS)
+
+/* Between two starts: one that dies at once must not become a fork bomb of ours. */
+#define RESTART_NS (100 * CLOCK_MS)
+
+/* How long a process may take to end by itself when the server stops. */
+#define END_MS 1500
+
+enum exchange { EXCHANGE_DONE, EXCHANGE_DIED, EXCHANGE_HUNG };
+
+struct runner {
+	const struct runner_config *config;
+	int watch_fd;		/* epoll over the next two */
+	int timer_fd;
+	uint64_t not_before_ns;	/* main's: when the next process may be started */
+
+	pthread_mutex_t lock;	/* protects what follows */
+	pthread_cond_t changed;
+	pid_t pid;
+	int pid_fd;
+	int sock_fd;		/* -1: no process that could be asked */
+	bool busy;		/* runner_run() uses sock_fd and pid_fd: main leaves them alone */
+	bool given_up;
+};
+
+static int open_watch(struct runner *runner)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	runner->watch_fd = epoll_create1(EPOLL_CLOEXEC);
+	runner->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (runner->watch_fd < 0 || runner->timer_fd < 0) {
+		return -1;
+	}
+	return epoll_ctl(runner->watch_fd, EPOLL_CTL_ADD, runner->timer_fd, &event);
+}
+
+static void arm_timer(struct runner *runner, uint64_t at_ns)
+{
+	struct itimerspec when = { .it_value = clock_timespec(at_ns) };
+
+	timerfd_settime(runner->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* Fork, and fill in what is known of the child. Lock held, or no other thread yet. */
+static int start_process(struct runner *runner)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		return -1;
+	}
+	runner->not_before_ns = clock_now_ns() + RESTART_NS;
+	runner->pid = fork();
+	if (runner->pid == 0) {
+		runner_process(pair[1], runner->config);
+	}
+	io_close(&pair[1]);
+	if (runner->pid < 0) {
+		io_close(&pair[0]);
+		return -1;
+	}
+	runner->pid_fd = pidfd_open(runner->pid, 0);
+	if (runner->pid_fd < 0 ||
+	    epoll_ctl(runner->watch_fd, EPOLL_CTL_ADD, runner->pid_fd, &event) < 0) {
+		/* Without its socket the child ends at once. */
+		io_close(&pair[0]);
+		waitpid(runner->pid, NULL, 0);
+		io_close(&runner->pid_fd);
+		return -1;
+	}
+	runner->sock_fd = pair[0];
+	return 0;
+}
+
+static void free_parts(struct runner *runner)
+{
+	int saved = errno;
+
+	io_close(&runner->sock_fd);
+	io_close(&runner->pid_fd);
+	io_close(&runner->timer_fd);
+	io_close(&runner->watch_fd);
+	pthread_cond_destroy(&runner->changed);
+	pthread_mutex_destroy(&runner->lock);
+	free(runner);
+	errno = saved;
+}
+
+struct runner *runner_new(const struct runner_config *config)
+{
+	struct runner *runner = calloc(1, sizeof(*runner));
+	pthread_condattr_t attributes;
+
+	if (!runner) {
+		return NULL;
+	}
+	runner->config = config;
+	runner->watch_fd = runner->timer_fd = runner->pid_fd = runner->sock_fd = -1;
+	pthread_mutex_init(&runner->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&runner->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	/* Should the process be killed, what it was running comes to us, see runner_revive(). */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (open_watch(runner) < 0 || start_process(runner) < 0) {
+		free_parts(runner);
+		return NULL;
+	}
+	return runner;
+}
+
+int runner_watch_fd(const struct runner *runner)
+{
+	return runner->watch_fd;
+}
+
+/* Has the process died? If so reap it, and what it left behind. Lock held, not busy. */
+static bool bury(struct runner *runner)
+{
+	siginfo_t status = { .si_pid = 0 };
+
+	if (runner->pid_fd < 0) {
+		return true;
+	}
+	if (waitid(P_PIDFD, (id_t)runner->pid_fd, &status, WEXITED | WNOHANG) < 0 ||
+	    !status.si_pid) {
+		return false;
+	}
+	epoll_ctl(runner->watch_fd, EPOLL_CTL_DEL, runner->pid_fd, NULL);
+	io_close(&runner->pid_fd);
+	io_close(&runner->sock_fd);
+	command_kill_children(0);
+	return true;
+}
+
+int runner_revive(struct runner *runner)
+{
+	uint64_t expirations;
+	int result = 0;
+
+	(void)!read(runner->timer_fd, &expirations, sizeof(expirations));
+	pthread_mutex_lock(&runner->lock);
+	/* Short: whoever uses the socket of a dead process sees its end at once. */
+	while (runner->busy) {
+		pthread_cond_wait(&runner->changed, &runner->lock);
+	}
+	if (bury(runner) && !runner->given_up) {
+		if (clock_now_ns() < runner->not_before_ns) {
+			arm_timer(runner, runner->not_before_ns);
+		} else if (start_process(runner) < 0) {
+			runner->not_before_ns = clock_now_ns() + RESTART_NS;
+			arm_timer(runner, runner->not_before_ns);
+			result = -1;
+		} else {
+			result = 1;
+		}
+	}
+	pthread_cond_broadcast(&runner->changed);
+	pthread_mutex_unlock(&runner->lock);
+	return result;
+}
+
+static void fail(struct command_result *result, const char *text)
+{
+	result->ok = false;
+	snprintf(result->text, sizeof(result->text), "%s", text);
+}
+
+static enum exchange ask(int sock_fd, uint64_t deadline_ns, struct command_result *result)
+{
+	const char run_byte = RUNNER_RUN_BYTE;
+	struct pollfd answer = { .fd = sock_fd, .events = POLLIN };
+	ssize_t got;
+	int ready;
+
+	if (send(sock_fd, &run_byte, 1, MSG_NOSIGNAL) != 1) {
+		return EXCHANGE_DIED;
+	}
+	do {
+		ready = poll(&answer, 1, clock_poll_ms(deadline_ns));
+	} while (ready < 0 && errno == EINTR);
+	if (ready == 0) {
+		return EXCHANGE_HUNG;
+	}
+	got = recv(sock_fd, result, sizeof(*result), MSG_DONTWAIT);
+	if (got <= (ssize_t)offsetof(struct command_result, text)) {
+		return EXCHANGE_DIED;
+	}
+	result->text[sizeof(result->text) - 1] = '\0';
+	return EXCHANGE_DONE;
+}
+
+/* Wait for a process that can be asked, and reserve it. Lock held. */
+static bool reserve(struct runner *runner, uint64_t deadline_ns)
+{
+	struct timespec deadline = clock_timespec(deadline_ns);
+
+	while (!runner->given_up && runner->sock_fd < 0) {
+		if (pthread_cond_timedwait(&runner->changed, &runner->lock, &deadline)) {
+			return false;
+		}
+	}
+	runner->busy = !runner->given_up;
+	return runner->busy;
+}
+
+static enum exchange ask_reserved(struct runner *runner, uint64_t deadline_ns,
+	struct command_result *result)
+{
+	enum exchange outcome;
+
+	pthread_mutex_unlock(&runner->lock);
+	outcome = ask(runner->sock_fd, deadline_ns, result);
+	if (outcome == EXCHANGE_HUNG) {
+		pidfd_send_signal(runner->pid_fd, SIGKILL, NULL, 0);
+	}
+	pthread_mutex_lock(&runner->lock);
+	if (outcome != EXCHANGE_DONE) {
+		io_close(&runner->sock_fd);
+	}
+	runner->busy = false;
+	pthread_cond_broadcast(&runner->changed);
+	return outcome;
+}
+
+void runner_run(struct runner *runner, struct command_result *result)
+{
+	uint64_t deadline_ns = clock_now_ns() + runner->config->timeout_ns + GRACE_NS;
+	enum exchange outcome = EXCHANGE_DIED;
+
+	pthread_mutex_lock(&runner->lock);
+	for (int tries = 0; outcome == EXCHANGE_DIED && tries < 2; tries++) {
+		if (!reserve(runner, deadline_ns)) {
+			break;
+		}
+		outcome = ask_reserved(runner, deadline_ns, result);
+	}
+	if (outcome != EXCHANGE_DONE) {
+		fail(result, runner->given_up ? "the server is stopping"
+					      : "the process that runs the command does not answer");
+	}
+	pthread_mutex_unlock(&runner->lock);
+}
+
+void runner_give_up(struct runner *runner)
+{
+	pthread_mutex_lock(&runner->lock);
+	runner->given_up = true;
+	/* To the process this is the end of its server: it kills its command and exits. */
+	if (runner->sock_fd >= 0) {
+		shutdown(runner->sock_fd, SHUT_RDWR);
+	}
+	pthread_cond_broadcast(&runner->changed);
+	pthread_mutex_unlock(&runner->lock);
+}
+
+void runner_free(struct runner *runner)
+{
+	struct pollfd gone;
+
+	if (!runner) {
+		return;
+	}
+	runner_give_up(runner);
+	gone = (struct pollfd){ .fd = runner->pid_fd, .events = POLLIN };
+	if (runner->pid_fd >= 0) {
+		if (poll(&gone, 1, END_MS) <= 0) {
+			pidfd_send_signal(runner->pid_fd, SIGKILL, NULL, 0);
+		}
+		waitid(P_PIDFD, (id_t)runner->pid_fd, &(siginfo_t){ 0 }, WEXITED);
+		command_kill_children(0);
+	}
+	free_parts(runner);
+}

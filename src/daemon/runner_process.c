@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/runner_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SERVER_FD = 3 };
+
+/*
+ * Leave 0-2 on /dev/null and the server's socket on SERVER_FD; close all the rest, the sockets of
+ * the server first of all. A connection that lived on here would never end for its client.
+ */
+static int settle_descriptors(int server_fd)
+{
+	int null_fd;
+
+	if (server_fd != SERVER_FD && dup3(server_fd, SERVER_FD, O_CLOEXEC) < 0) {
+		return -1;
+	}
+	if (close_range(SERVER_FD + 1, ~0u, 0) < 0) {
+		return -1;
+	}
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null_fd < 0) {
+		return -1;
+	}
+	for (int fd = 0; fd <= 2; fd++) {
+		dup2(null_fd, fd);
+	}
+	return close(null_fd);
+}
+
+_Noreturn void runner_process(int server_fd, const struct runner_config *config)
+{
+	static struct command_result result;
+	char asked;
+
+	prctl(PR_SET_NAME, "ruptimed-runner");
+	/* So that a command's orphans come here, and not to an init that lets them live. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (settle_descriptors(server_fd) < 0 ||
+	    (config->privileges && privileges_take(config->privileges) < 0)) {
+		_exit(1);
+	}
+	for (;;) {
+		size_t len;
+		ssize_t got = recv(SERVER_FD, &asked, sizeof(asked), 0);
+
+		if (got < 0 && errno == EINTR) {
+			continue;
+		}
+		if (got <= 0) {
+			_exit(0);
+		}
+		command_run(config->command, config->timeout_ns, SERVER_FD, &result);
+		len = offsetof(struct command_result, text) + strlen(result.text) + 1;
+		if (send(SERVER_FD, &result, len, MSG_NOSIGNAL) < 0) {
+			_exit(0);
+		}
+	}
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ruptimed: from the command line to the running pipeline, and back down in order.
+ *
+ *	options, daemonize, pid file	nothing is open yet
+ *	runner process			before any thread or socket exists
+ *	listeners, privileges		the last that needs root
+ *	server				threads
+ *	signals, runner's health	until told to stop
+ *
+ * The main thread alone takes signals; every other thread has them all blocked.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "daemon/daemonize.h"
+#include "daemon/listener.h"
+#include "daemon/notify.h"
+#include "daemon/options.h"
+#include "daemon/pid_file.h"
+#include "daemon/privileges.h"
+#include "daemon/runner.h"
+#include "daemon/server.h"
+
+enum { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 4 };
+
+/* A drain that takes this long has its runs given up; then it has little left to wait for. */
+#define GIVE_UP_NS (3500 * CLOCK_MS)
+#define STOP_NS	   (4800 * CLOCK_MS)
+
+struct daemon {
+	struct options options;
+	struct privileges privileges;
+	struct runner_config runner_config;
+	struct runner *runner;
+	struct listener_set listeners;
+	struct server *server;
+	int signal_fd;
+	int status_fd;		/* to the process that was started, see daemonize.h */
+	int pid_fd;
+	int stopped_fd;		/* readable once the server has stopped */
+};
+
+/* Report why it does not start: STATUS becomes the exit status. */
+static int refuse(int status, const char *what, const char *why)
+{
+	fprintf(stderr, "ruptimed: %s: %s\n", what, why);
+	return status;
+}
+
+static int status_of(int error)
+{
+	return error == EPERM || error == EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+}
+
+static int open_signals(struct daemon *daemon)
+{
+	sigset_t all;
+	sigset_t ours;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGTERM);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGHUP);
+	sigaddset(&ours, SIGUSR1);
+	daemon->signal_fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
+	return daemon->signal_fd < 0 ? -1 : 0;
+}
+
+static int look_up_user(struct daemon *daemon)
+{
+	const char *user = daemon->options.user;
+
+	if (!user) {
+		return EXIT_CLEAN;
+	}
+	if (privileges_look_up(user, &daemon->privileges) < 0) {
+		return refuse(EXIT_USAGE, user, "no such user");
+	}
+	if (geteuid() != 0 && geteuid() != daemon->privileges.uid) {
+		return refuse(EXIT_NOT_PERMITTED, user, "only root can become another user");
+	}
+	daemon->runner_config.privileges = &daemon->privileges;
+	return EXIT_CLEAN;
+}
+
+/* The two steps that leave traces outside the process. */
+static int settle(struct daemon *daemon)
+{
+	struct options *options = &daemon->options;
+
+	if (options->daemon) {
+		daemon->status_fd = daemonize_begin(options->ready_fd);
+		if (daemon->status_fd < 0) {
+			return refuse(EXIT_FAILED, "cannot become a daemon", strerror(errno));
+		}
+		log_open_syslog("ruptimed");
+	}
+	if (options->pid_file[0]) {
+		daemon->pid_fd = pid_file_open(options->pid_file);
+		if (daemon->pid_fd < 0 && errno == EAGAIN) {
+			return refuse(EXIT_FAILED, options->pid_file,
+				"another ruptimed holds this file");
+		}
+		if (daemon->pid_fd < 0) {
+			return refuse(status_of(errno), options->pid_file, strerror(errno));
+		}
+	}
+	return EXIT_CLEAN;
+}
+
+static int open_listeners(struct daemon *daemon)
+{
+	const struct options *options = &daemon->options;
+
+	for (unsigned i = 0; i < options->listen_count; i++) {
+		struct listener_failure failure;
+
+		if (listener_open(&daemon->listeners, &options->listen[i], &failure) < 0) {
+			char text[ADDRESS_TEXT_MAX];
+
+			address_format(&failure.address, text, sizeof(text));
+			return refuse(failure.not_permitted ? EXIT_NOT_PERMITTED : EXIT_FAILED,
+				text, failure.why);
+		}
+	}
+	return EXIT_CLEAN;
+}
+
+/* As the user we are now, and shall be. */
+static int check_command(const char *command)
+{
+	struct stat st;
+
+	if (stat(command, &st) < 0 || access(command, X_OK) < 0) {
+		return refuse(EXIT_USAGE, command, strerror(errno));
+	}
+	if (!S_ISREG(st.st_mode)) {
+		return refuse(EXIT_USAGE, command, "not a file that can be executed");
+	}
+	return EXIT_CLEAN;
+}
+
+/* Each waiting connection is a descriptor: have as many as we may. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int start(struct daemon *daemon)
+{
+	struct options *options = &daemon->options;
+	int status = look_up_user(daemon);
+
+	if (status || (status = settle(daemon))) {
+		return status;
+	}
+	daemon->runner_config.command = options->command;
+	daemon->runner_config.timeout_ns = options->run_timeout_ns;
+	daemon->runner = runner_new(&daemon->runner_config);
+	if (!daemon->runner) {
+		return refuse(EXIT_FAILED, "cannot start the runner process", strerror(errno));
+	}
+	status = open_listeners(daemon);
+	if (status) {
+		return status;
+	}
+	if (options->user && privileges_take(&daemon->privileges) < 0) {
+		return refuse(status_of(errno), options->user, strerror(errno));
+	}
+	status = check_command(options->command);
+	if (status) {
+		return status;
+	}
+	raise_descriptor_limit();
+	daemon->stopped_fd = io_event_open();
+	if (daemon->stopped_fd >= 0) {
+		daemon->server = server_start(options, &daemon->listeners, daemon->runner);
+	}
+	if (!daemon->server) {
+		return refuse(EXIT_FAILED, "cannot start serving", strerror(errno));
+	}
+	return EXIT_CLEAN;
+}
+
+static void announce(struct daemon *daemon)
+{
+	const struct listener *all = daemon->listeners.all;
+
+	for (unsigned i = 0; i < daemon->listeners.count; i++) {
+		char text[ADDRESS_TEXT_MAX];
+
+		/* '*' has a socket for each family, and one line. */
+		if (i > 0 && address_equal(&all[i].address, &all[i - 1].address)) {
+			continue;
+		}
+		address_format(&all[i].address, text, sizeof(text));
+		log_info("listening %s", text);
+	}
+	notify_ready(&daemon->options.ready_fd);
+	daemonize_end(&daemon->status_fd, EXIT_CLEAN);
+}
+
+static void *stop_server(void *argument)
+{
+	struct daemon *daemon = argument;
+
+	server_stop(daemon->server);
+	io_event_set(daemon->stopped_fd);
+	return NULL;
+}
+
+/* A thread of its own stops the server, so that this one can go on minding signals and runner. */
+static uint64_t begin_stop(struct daemon *daemon)
+{
+	pthread_t stopper;
+
+	log_info("stopping");
+	notify_stopping();
+	if (pthread_create(&stopper, NULL, stop_server, daemon) == 0) {
+		pthread_detach(stopper);
+	} else {
+		stop_server(daemon);
+	}
+	return clock_now_ns() + GIVE_UP_NS;
+}
+
+static void mind_runner(struct daemon *daemon)
+{
+	static struct log_limit limit;
+	int revived = runner_revive(daemon->runner);
+
+	if (revived > 0) {
+		log_limited(&limit, "the runner process died and was started again");
+	} else if (revived < 0) {
+		log_limited(&limit, "the runner process cannot be started: %s", strerror(errno));
+	}
+}
+
+/* Returns the signal that is pending, or 0. */
+static int next_signal(struct daemon *daemon)
+{
+	struct signalfd_siginfo info;
+
+	return read(daemon->signal_fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo
+									    : 0;
+}
+
+/* Until the server has stopped. Returns the exit status. */
+static int serve(struct daemon *daemon)
+{
+	struct pollfd fds[] = {
+		{ .fd = daemon->stopped_fd, .events = POLLIN },
+		{ .fd = daemon->signal_fd, .events = POLLIN },
+		{ .fd = runner_watch_fd(daemon->runner), .events = POLLIN },
+	};
+	uint64_t deadline_ns = CLOCK_NEVER;
+	bool stopping = false;
+	bool given_up = false;
+
+	for (;;) {
+		int ready = poll(fds, 3, clock_poll_ms(deadline_ns));
+		int signal_number = ready > 0 && fds[1].revents ? next_signal(daemon) : 0;
+
+		if (ready > 0 && fds[0].revents) {
+			return EXIT_CLEAN;
+		}
+		if (ready > 0 && fds[2].revents) {
+			mind_runner(daemon);
+		}
+		if (ready == 0 && given_up) {
+			log_warning("stopping has taken too long; some clients are not answered");
+			_exit(EXIT_CLEAN);
+		}
+		if (ready == 0) {
+			given_up = true;
+			runner_give_up(daemon->runner);
+			deadline_ns += STOP_NS - GIVE_UP_NS;
+		}
+		if (signal_number == SIGUSR1) {
+			server_log_state(daemon->server);
+		} else if (signal_number == SIGHUP) {
+			log_info("nothing to reload: there is no configuration file");
+		} else if (signal_number && stopping) {
+			log_warning("stopping at once; some clients are not answered");
+			_exit(EXIT_FAILED);
+		} else if (signal_number) {
+			stopping = true;
+			deadline_ns = begin_stop(daemon);
+		}
+	}
+}
+
+static void finish(struct daemon *daemon)
+{
+	server_free(daemon->server);
+	listener_close_all(&daemon->listeners);
+	runner_free(daemon->runner);
+	pid_file_close(daemon->options.pid_file, &daemon->pid_fd);
+	io_close(&daemon->stopped_fd);
+	io_close(&daemon->signal_fd);
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon daemon = {
+		.signal_fd = -1, .status_fd = -1, .pid_fd = -1, .stopped_fd = -1,
+	};
+	int status;
+
+	switch (options_parse(&daemon.options, argc, argv)) {
+	case OPTIONS_DONE:
+		return fflush(stdout) == 0 ? EXIT_CLEAN : EXIT_FAILED;
+	case OPTIONS_WRONG:
+		return EXIT_USAGE;
+	case OPTIONS_RUN:
+		break;
+	}
+	log_open_stderr();
+	log_set_level(daemon.options.log_level);
+	status = open_signals(&daemon) < 0
+			 ? refuse(EXIT_FAILED, "cannot take signals", strerror(errno))
+			 : start(&daemon);
+	if (status == EXIT_CLEAN) {
+		announce(&daemon);
+		status = serve(&daemon);
+		if (status == EXIT_CLEAN) {
+			log_info("stopped");
+		}
+	}
+	finish(&daemon);
+	daemonize_end(&daemon.status_fd, status);
+	return status;
+}

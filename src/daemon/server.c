@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "daemon/acceptor.h"
+#include "daemon/ingress.h"
+#include "daemon/stats.h"
+#include "daemon/udp_receiver.h"
+#include "daemon/uptime.h"
+#include "daemon/worker.h"
+
+/* The ingress threads, and what each of them is. A new kind of thread is a line here. */
+enum { ACCEPTOR, UDP_RECEIVER, INGRESS_COUNT };
+
+static const struct {
+	bool (*ours)(const struct listener *listener);
+	int (*start)(struct ingress *ingress);
+	unsigned share;		/* of the requests that may wait, as a weight */
+} kinds[INGRESS_COUNT] = {
+	[ACCEPTOR] = { listener_is_stream, acceptor_start, 3 },
+	[UDP_RECEIVER] = { listener_is_udp, udp_receiver_start, 1 },
+};
+
+struct server {
+	const struct listener_set *listeners;
+	struct stats *stats;
+	struct queue *queue;
+	struct uptime *uptime;
+	struct worker_pool *workers;
+	struct ingress ingress[INGRESS_COUNT];
+};
+
+static bool has_work(const struct listener_set *listeners, unsigned kind)
+{
+	for (unsigned i = 0; i < listeners->count; i++) {
+		if (kinds[kind].ours(&listeners->all[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Divide the QUEUE requests among those threads that have something to do; none gets nothing. */
+static size_t capacity_of(const struct listener_set *listeners, unsigned kind, unsigned queue)
+{
+	unsigned shares = 0;
+	size_t capacity;
+
+	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
+		shares += has_work(listeners, i) ? kinds[i].share : 0;
+	}
+	capacity = (size_t)queue * kinds[kind].share / shares;
+	return capacity ? capacity : 1;
+}
+
+static int start_ingress(struct server *server, unsigned kind, const struct options *options)
+{
+	struct ingress *ingress = &server->ingress[kind];
+
+	if (!has_work(server->listeners, kind)) {
+		return 0;
+	}
+	ingress->listeners = server->listeners;
+	ingress->queue = server->queue;
+	ingress->counters = stats_of(server->stats, kind);
+	ingress->capacity = capacity_of(server->listeners, kind, options->queue);
+	return kinds[kind].start(ingress);
+}
+
+struct server *server_start(const struct options *options, const struct listener_set *listeners,
+	struct runner *runner)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	int error;
+
+	if (!server) {
+		return NULL;
+	}
+	server->listeners = listeners;
+	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
+		server->ingress[i].stop_fd = -1;
+	}
+	server->stats = stats_new(INGRESS_COUNT + options->workers);
+	server->queue = queue_new();
+	server->uptime = uptime_new(runner, options->max_age_ns);
+	if (!server->stats || !server->queue || !server->uptime) {
+		goto fail;
+	}
+	server->workers = worker_pool_start(options->workers, server->queue, server->uptime,
+		server->stats, INGRESS_COUNT);
+	if (!server->workers) {
+		goto fail;
+	}
+	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
+		if (start_ingress(server, i, options) < 0) {
+			goto fail;
+		}
+	}
+	return server;
+fail:
+	error = errno;
+	server_stop(server);
+	server_free(server);
+	errno = error;
+	return NULL;
+}
+
+void server_stop(struct server *server)
+{
+	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
+		ingress_stop(&server->ingress[i]);
+	}
+	if (server->workers) {
+		queue_close(server->queue);
+		worker_pool_join(server->workers);
+		server->workers = NULL;
+	}
+}
+
+void server_log_state(const struct server *server)
+{
+	struct stats_counters sum;
+	char text[512];
+
+	stats_sum(server->stats, &sum);
+	for (unsigned t = 0; t < ADDRESS_SCHEMES; t++) {
+		if (sum.requests[t]) {
+			stats_format(&sum, (enum address_scheme)t, text, sizeof(text));
+			log_info("state %s %s", address_scheme_name((enum address_scheme)t), text);
+		}
+	}
+	log_info("state runs ok=%llu failed=%llu", (unsigned long long)sum.runs_ok,
+		(unsigned long long)sum.runs_failed);
+}
+
+void server_free(struct server *server)
+{
+	if (!server) {
+		return;
+	}
+	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
+		ingress_free(&server->ingress[i]);
+	}
+	uptime_free(server->uptime);
+	queue_free(server->queue);
+	stats_free(server->stats);
+	free(server);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pipeline as a whole: ingress threads, queue, workers; put together and taken apart in the
+ * order in which the data flows.
+ */
+#ifndef RUPTIME_DAEMON_SERVER_H
+#define RUPTIME_DAEMON_SERVER_H
+
+#include "daemon/listener.h"
+#include "daemon/options.h"
+#include "daemon/runner.h"
+
+struct server;
+
+/*
+ * Start all threads. OPTIONS, LISTENERS and RUNNER are borrowed until server_free().
+ * Returns NULL with errno, and no thread running.
+ */
+struct server *server_start(const struct options *options, const struct listener_set *listeners,
+	struct runner *runner);
+
+/*
+ * Serve everybody who was there, then end all threads: blocks until the last one has ended. May
+ * be called from a thread of its own.
+ */
+void server_stop(struct server *server);
+
+/* Log a line for each transport, and one for the runs. Any thread, at any time. */
+void server_log_state(const struct server *server);
+
+/* After server_stop(). */
+void server_free(struct server *server);
+
+#endif

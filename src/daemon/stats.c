@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/stats.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CACHE_LINE_BYTES 64
+
+/* Neighbours would slow each other down if they shared a cache line. */
+struct block {
+	_Alignas(CACHE_LINE_BYTES) struct stats_counters counters;
+};
+
+struct stats {
+	unsigned threads;
+	struct block *blocks;
+};
+
+static const char *const drop_names[STATS_DROPS] = {
+	[STATS_MALFORMED] = "malformed",
+	[STATS_NO_ROOM] = "no-room",
+	[STATS_RUN_FAILED] = "run-failed",
+	[STATS_CLIENT_GONE] = "client-gone",
+	[STATS_SEND_FAILED] = "send-failed",
+};
+
+struct stats *stats_new(unsigned threads)
+{
+	struct stats *stats = calloc(1, sizeof(*stats));
+
+	if (!stats) {
+		return NULL;
+	}
+	stats->threads = threads;
+	stats->blocks = aligned_alloc(CACHE_LINE_BYTES, threads * sizeof(*stats->blocks));
+	if (!stats->blocks) {
+		free(stats);
+		errno = ENOMEM;
+		return NULL;
+	}
+	memset(stats->blocks, 0, threads * sizeof(*stats->blocks));
+	return stats;
+}
+
+void stats_free(struct stats *stats)
+{
+	if (stats) {
+		free(stats->blocks);
+		free(stats);
+	}
+}
+
+struct stats_counters *stats_of(struct stats *stats, unsigned index)
+{
+	return &stats->blocks[index].counters;
+}
+
+static void merge(_Atomic uint64_t *sum, const _Atomic uint64_t *counter)
+{
+	stats_add(sum, atomic_load_explicit(counter, memory_order_relaxed));
+}
+
+void stats_sum(const struct stats *stats, struct stats_counters *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	for (unsigned i = 0; i < stats->threads; i++) {
+		const struct stats_counters *one = &stats->blocks[i].counters;
+
+		for (unsigned t = 0; t < ADDRESS_SCHEMES; t++) {
+			/* What leaves the ledger is read before what enters it: never negative. */
+			merge(&sum->replies[t], &one->replies[t]);
+			for (unsigned r = 0; r < STATS_DROPS; r++) {
+				merge(&sum->dropped[t][r], &one->dropped[t][r]);
+			}
+		}
+		merge(&sum->runs_ok, &one->runs_ok);
+		merge(&sum->runs_failed, &one->runs_failed);
+	}
+	for (unsigned i = 0; i < stats->threads; i++) {
+		for (unsigned t = 0; t < ADDRESS_SCHEMES; t++) {
+			merge(&sum->requests[t], &stats->blocks[i].counters.requests[t]);
+		}
+	}
+}
+
+const char *stats_drop_name(enum stats_drop reason)
+{
+	return drop_names[reason];
+}
+
+int stats_format(const struct stats_counters *sum, enum address_scheme transport, char *buf,
+	size_t size)
+{
+	uint64_t requests = sum->requests[transport];
+	uint64_t replies = sum->replies[transport];
+	uint64_t dropped = 0;
+	char reasons[STATS_DROPS * 40] = "";
+	int used = 0;
+
+	for (unsigned r = 0; r < STATS_DROPS; r++) {
+		uint64_t count = sum->dropped[transport][r];
+
+		dropped += count;
+		if (count) {
+			used += snprintf(reasons + used, sizeof(reasons) - (size_t)used, "%s%s=%llu",
+				used ? " " : " (", drop_names[r], (unsigned long long)count);
+		}
+	}
+	if (used) {
+		snprintf(reasons + used, sizeof(reasons) - (size_t)used, ")");
+	}
+	return snprintf(buf, size, "requests=%llu replies=%llu dropped=%llu waiting=%llu%s",
+		(unsigned long long)requests, (unsigned long long)replies,
+		(unsigned long long)dropped, (unsigned long long)(requests - replies - dropped),
+		reasons);
+}

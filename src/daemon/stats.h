@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happened, counted: one block of counters per thread, written by that thread alone and
+ * summed by whoever asks. The ledger balances at any quiet moment, for each transport:
+ *
+ *	requests = replies + dropped + waiting
+ *
+ * A request is a connection that was accepted or a datagram that was received, whatever it held.
+ */
+#ifndef RUPTIME_DAEMON_STATS_H
+#define RUPTIME_DAEMON_STATS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/address.h"
+
+/* Why a request got no line. */
+enum stats_drop {
+	STATS_MALFORMED,	/* not a request */
+	STATS_NO_ROOM,		/* the answer would be longer than the extended request */
+	STATS_RUN_FAILED,	/* no line to send; a stream client was told why */
+	STATS_CLIENT_GONE,	/* it closed or reset before the line was sent */
+	STATS_SEND_FAILED,	/* the kernel did not take the answer */
+};
+#define STATS_DROPS 5
+
+struct stats_counters {
+	_Atomic uint64_t requests[ADDRESS_SCHEMES];
+	_Atomic uint64_t replies[ADDRESS_SCHEMES];
+	_Atomic uint64_t dropped[ADDRESS_SCHEMES][STATS_DROPS];
+	_Atomic uint64_t runs_ok;
+	_Atomic uint64_t runs_failed;
+};
+
+struct stats;
+
+/* Counters for THREADS threads. Returns NULL with errno ENOMEM. */
+struct stats *stats_new(unsigned threads);
+void stats_free(struct stats *stats);
+
+/* The block of thread INDEX, borrowed. */
+struct stats_counters *stats_of(struct stats *stats, unsigned index);
+
+/* Add to a counter. Only the thread that owns the block. */
+static inline void stats_add(_Atomic uint64_t *counter, uint64_t count)
+{
+	/* A single writer needs no read-modify-write; relaxed, since a sum orders nothing. */
+	atomic_store_explicit(counter,
+		atomic_load_explicit(counter, memory_order_relaxed) + count, memory_order_relaxed);
+}
+
+/* The sum over all threads. Any thread, at any time. */
+void stats_sum(const struct stats *stats, struct stats_counters *sum);
+
+/* The name of a reason, as it stands in the log and in metrics. */
+const char *stats_drop_name(enum stats_drop reason);
+
+/*
+ * Write "requests=N replies=N dropped=N waiting=N", and each reason that is not 0 in parentheses.
+ * Returns the length, as snprintf() does.
+ */
+int stats_format(const struct stats_counters *sum, enum address_scheme transport, char *buf,
+	size_t size);
+
+#endif

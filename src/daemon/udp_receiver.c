@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recvmmsg() writes sources and control messages straight into requests of the pool; only the
+ * payload, of which no more than a nonce is of interest, goes to scratch buffers. What one call
+ * yields is one batch.
+ */
+#include "daemon/udp_receiver.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* The gain of recvmmsg() over recvfrom() is used up at some ten messages a call. */
+#define RECEIVE_MESSAGES 64
+
+/* One more than a request may have, so that one that is too long is seen to be. */
+#define PAYLOAD_BYTES (PROTOCOL_EXTENDED_MAX_BYTES + 1)
+
+struct receiver {
+	struct ingress *ingress;
+	struct mmsghdr messages[RECEIVE_MESSAGES];
+	struct iovec parts[RECEIVE_MESSAGES];
+	struct request *requests[RECEIVE_MESSAGES];	/* those behind MESSAGES, or NULL */
+	uint8_t payloads[RECEIVE_MESSAGES][PAYLOAD_BYTES];
+};
+
+/* Point every message at a request. At least one: as many as there are without waiting. */
+static unsigned arm(struct receiver *receiver)
+{
+	struct request_batch nothing = { NULL, NULL, 0 };
+	unsigned armed = 0;
+
+	for (; armed < RECEIVE_MESSAGES; armed++) {
+		struct request **request = &receiver->requests[armed];
+		struct msghdr *header = &receiver->messages[armed].msg_hdr;
+
+		if (!*request) {
+			*request = armed ? request_pool_take(receiver->ingress->pool)
+					 : ingress_take(receiver->ingress, &nothing);
+			if (!*request) {
+				break;
+			}
+			header->msg_name = &(*request)->datagram.peer;
+			header->msg_control = (*request)->datagram.control;
+		}
+		header->msg_namelen = sizeof((*request)->datagram.peer);
+		header->msg_controllen = sizeof((*request)->datagram.control);
+		header->msg_flags = 0;
+	}
+	return armed;
+}
+
+/*
+ * The control message that told which of our addresses was asked is, sent back, the order to
+ * answer from there. The interface is left to routing, as it would be for any other datagram.
+ */
+static size_t turn_around(struct msghdr *header)
+{
+	struct cmsghdr *control = CMSG_FIRSTHDR(header);
+
+	if (!control) {
+		return 0;
+	}
+	if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+		struct in_pktinfo info;
+
+		memcpy(&info, CMSG_DATA(control), sizeof(info));
+		info.ipi_ifindex = 0;
+		info.ipi_spec_dst = info.ipi_addr;
+		memcpy(CMSG_DATA(control), &info, sizeof(info));
+		return CMSG_SPACE(sizeof(info));
+	}
+	if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
+		struct in6_pktinfo info;
+
+		memcpy(&info, CMSG_DATA(control), sizeof(info));
+		/* A link-local address means nothing without its link. */
+		if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) {
+			info.ipi6_ifindex = 0;
+		}
+		memcpy(CMSG_DATA(control), &info, sizeof(info));
+		return CMSG_SPACE(sizeof(info));
+	}
+	return 0;
+}
+
+/* Fill the request behind message I. Returns false if the datagram is none. */
+static bool parse(struct receiver *receiver, const struct listener *listener, unsigned i)
+{
+	struct request *request = receiver->requests[i];
+	struct request_datagram *datagram = &request->datagram;
+	struct msghdr *header = &receiver->messages[i].msg_hdr;
+	size_t len = receiver->messages[i].msg_len;
+
+	protocol_parse_request(receiver->payloads[i], len, &datagram->asked);
+	if (datagram->asked.kind == PROTOCOL_MALFORMED || (header->msg_flags & MSG_TRUNC)) {
+		return false;
+	}
+	request->listener = listener;
+	datagram->len_bytes = (uint16_t)len;
+	datagram->peer_len = header->msg_namelen;
+	datagram->control_len = turn_around(header);
+	return true;
+}
+
+/* One call of recvmmsg(). Returns false if nothing waits. */
+static bool receive_some(struct receiver *receiver, const struct listener *listener)
+{
+	struct stats_counters *counters = receiver->ingress->counters;
+	enum address_scheme scheme = listener->address.scheme;
+	struct request_batch batch = { NULL, NULL, 0 };
+	unsigned armed = arm(receiver);
+	int got = recvmmsg(listener->fd, receiver->messages, armed, MSG_DONTWAIT, NULL);
+
+	if (got < 0) {
+		return errno == EINTR;
+	}
+	stats_add(&counters->requests[scheme], (unsigned)got);
+	for (unsigned i = 0; i < (unsigned)got; i++) {
+		if (parse(receiver, listener, i)) {
+			request_batch_add(&batch, receiver->requests[i]);
+			receiver->requests[i] = NULL;
+		} else {
+			stats_add(&counters->dropped[scheme][STATS_MALFORMED], 1);
+		}
+	}
+	request_batch_push(&batch, receiver->ingress->queue);
+	return got > 0;
+}
+
+static void receive_until_stop(struct receiver *receiver, struct pollfd *fds)
+{
+	const struct listener_set *listeners = receiver->ingress->listeners;
+
+	for (;;) {
+		if (poll(fds, listeners->count + 1, -1) < 0) {
+			continue;
+		}
+		if (fds[0].revents) {
+			return;
+		}
+		for (unsigned i = 0; i < listeners->count; i++) {
+			if (fds[i + 1].revents) {
+				receive_some(receiver, &listeners->all[i]);
+			}
+		}
+	}
+}
+
+/* What was in the buffer when the door was shut is served. */
+static void drain(struct ingress *ingress, const struct listener *listener)
+{
+	while (receive_some(ingress->state, listener)) {
+	}
+}
+
+static void *receiver_main(void *argument)
+{
+	struct ingress *ingress = argument;
+	struct receiver *receiver = ingress->state;
+
+	pthread_setname_np(pthread_self(), "udp-receiver");
+	receiver->ingress = ingress;
+	for (unsigned i = 0; i < RECEIVE_MESSAGES; i++) {
+		receiver->parts[i] = (struct iovec){ receiver->payloads[i], PAYLOAD_BYTES };
+		receiver->messages[i].msg_hdr.msg_iov = &receiver->parts[i];
+		receiver->messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	receive_until_stop(receiver, ingress_watch(ingress, listener_is_udp));
+	ingress_drain(ingress, listener_is_udp, drain);
+	return NULL;
+}
+
+int udp_receiver_start(struct ingress *receiver)
+{
+	return ingress_start(receiver, receiver_main, sizeof(struct receiver));
+}

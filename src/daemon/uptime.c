@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/uptime.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+struct uptime {
+	struct runner *runner;
+	uint64_t max_age_ns;
+	uint64_t started_ns;	/* of the run that made LAST */
+	struct uptime_line last;
+	struct command_result result;
+};
+
+struct uptime *uptime_new(struct runner *runner, uint64_t max_age_ns)
+{
+	struct uptime *uptime = calloc(1, sizeof(*uptime));
+
+	if (uptime) {
+		uptime->runner = runner;
+		uptime->max_age_ns = max_age_ns;
+	}
+	return uptime;
+}
+
+void uptime_free(struct uptime *uptime)
+{
+	free(uptime);
+}
+
+static void copy_line(struct uptime_line *to, const struct uptime_line *from)
+{
+	to->ok = from->ok;
+	to->len = from->len;
+	memcpy(to->text, from->text, from->len);
+}
+
+static bool is_young(const struct uptime *uptime)
+{
+	return uptime->max_age_ns && uptime->last.ok &&
+	       clock_now_ns() - uptime->started_ns < uptime->max_age_ns;
+}
+
+void uptime_measure(struct uptime *uptime, struct stats_counters *counters,
+	struct uptime_line *line)
+{
+	struct uptime_line *last = &uptime->last;
+
+	if (!is_young(uptime)) {
+		uptime->started_ns = clock_now_ns();
+		runner_run(uptime->runner, &uptime->result);
+		last->ok = uptime->result.ok;
+		last->len = (size_t)snprintf(last->text, sizeof(last->text), "%s%s\n",
+			last->ok ? "" : PROTOCOL_ERROR_PREFIX, uptime->result.text);
+		stats_add(last->ok ? &counters->runs_ok : &counters->runs_failed, 1);
+	}
+	copy_line(line, last);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The worker threads: a fixed pool that takes batches from the queue, measures once for all that
+ * it took, and answers.
+ *
+ * One worker leads at a time. The leader alone waits on the queue, takes everything, measures,
+ * and hands the leading role on before it answers. So there is at most one run in flight, what
+ * arrives during a run waits for the next one, and measuring and answering overlap.
+ */
+#ifndef RUPTIME_DAEMON_WORKER_H
+#define RUPTIME_DAEMON_WORKER_H
+
+#include "daemon/queue.h"
+#include "daemon/stats.h"
+#include "daemon/uptime.h"
+
+struct worker_pool;
+
+/*
+ * Start COUNT workers named worker-0, ...; worker I writes the counters stats_of(STATS, FIRST + I).
+ * All arguments are borrowed until worker_pool_join(). Returns NULL with errno.
+ */
+struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struct uptime *uptime,
+	struct stats *stats, unsigned first);
+
+/*
+ * Wait until the workers have answered everything and the last answered client has closed, or has
+ * had its second to do so. The queue must have been closed. Frees POOL; NULL is fine.
+ */
+void worker_pool_join(struct worker_pool *pool);
+
+#endif

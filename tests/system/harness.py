@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: MIT
+"""What the system tests share: the built programs, a daemon with a guard around it, TAP.
+
+A test module is a set of unittest cases that ends in
+
+    if __name__ == "__main__":
+        harness.main()
+
+Environment: RUPTIME_BUILD_DIR (the build tree; default two directories above this file),
+RUPTIME_TEST_SLOW (a factor for every deadline; sanitizer builds set it).
+"""
+
+import atexit
+import contextlib
+import ctypes
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from signal import SIGKILL, SIGTERM
+
+from taprunner import main  # noqa: F401 (part of this module's interface)
+
+SOURCE_DIR = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD_DIR = os.environ.get("RUPTIME_BUILD_DIR") or SOURCE_DIR
+SLOW = float(os.environ.get("RUPTIME_TEST_SLOW") or 1)
+NOBODY = 65534
+
+POLL_S = 0.01
+PR_SET_CHILD_SUBREAPER = 36
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE,
+           signal.SIGSYS)
+SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): \w+Sanitizer|: runtime error: ")
+
+
+def program(name):
+    """The path of a built program."""
+    return os.path.join(BUILD_DIR, "src", name)
+
+
+def deadline(timeout):
+    """The moment (of time.monotonic) TIMEOUT seconds from now, scaled for slow builds."""
+    return time.monotonic() + timeout * SLOW
+
+
+def wait_for(predicate, timeout=5, what="the condition"):
+    """Poll PREDICATE until it holds and return its value; AssertionError after TIMEOUT."""
+    end = deadline(timeout)
+    while True:
+        value = predicate()
+        if value:
+            return value
+        if time.monotonic() >= end:
+            raise AssertionError("waited %g s in vain for %s" % (timeout * SLOW, what))
+        select.select([], [], [], POLL_S)
+
+
+@contextlib.contextmanager
+def tempdir():
+    """A directory that goes away again, with a short path (sun_path is 107 bytes)."""
+    path = tempfile.mkdtemp(prefix="ruptime-", dir="/tmp")
+    os.chmod(path, 0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def fake_command(directory, script, name="uptime"):
+    """An executable sh SCRIPT (text without #!) in DIRECTORY, to stand in for uptime."""
+    path = os.path.join(directory, name)
+    with open(path, "w", encoding="utf-8") as out:
+        out.write("#!/bin/sh\n" + script.rstrip("\n") + "\n")
+    os.chmod(path, 0o755)
+    return path
+
+
+def free_port(kind=socket.SOCK_STREAM, host="127.0.0.1"):
+    """A port nobody listens at now. Prefer port 0 where a program can tell what it got."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, kind) as sock:
+        sock.bind((host, 0))
+        return sock.getsockname()[1]
+
+
+def environment(env=None):
+    """Ours, without what would change how a program talks, and with ENV on top (None: unset)."""
+    result = dict(os.environ)
+    changes = {"JOURNAL_STREAM": None, "NOTIFY_SOCKET": None, "RUPTIME_HOSTS": None,
+               "LC_ALL": "C"}
+    changes.update(env or {})
+    for name, value in changes.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = value
+    return result
+
+
+def as_nobody(argv):
+    """ARGV as an unprivileged user runs it; as it is if we are one already."""
+    if os.geteuid() != 0:
+        return list(argv)
+    return ["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups",
+            "--inh-caps=-all", "--bounding-set=-all", _within_reach(argv[0])] + list(argv[1:])
+
+
+_copies = {}
+
+
+def _within_reach(path):
+    """A built program may lie in a directory that only root may enter: copy it out of there."""
+    if not path.startswith(BUILD_DIR + os.sep):
+        return path
+    if path not in _copies:
+        directory = tempfile.mkdtemp(prefix="ruptime-", dir="/tmp")
+        os.chmod(directory, 0o755)
+        atexit.register(shutil.rmtree, directory, True)
+        _copies[path] = shutil.copy(path, directory)
+    return _copies[path]
+
+
+def run(argv, timeout=20, env=None, **kw):
+    """subprocess.run with text output and a scaled timeout; fails if the program crashed."""
+    if "stdout" not in kw and "stderr" not in kw:
+        kw["capture_output"] = True
+    if "input" not in kw:
+        kw.setdefault("stdin", subprocess.DEVNULL)
+    kw.setdefault("text", True)
+    done = subprocess.run(argv, timeout=timeout * SLOW, env=environment(env), check=False, **kw)
+    stderr = done.stderr or ""
+    if isinstance(stderr, bytes):
+        stderr = stderr.decode("utf-8", "replace")
+    if -done.returncode in CRASHES or SANITIZER_REPORT.search(stderr):
+        raise AssertionError("%s crashed (%d):\n%s" % (argv, done.returncode, stderr))
+    return done
+
+
+class Process:
+    """One line of /proc/PID/stat. The start time tells a process from a later namesake."""
+
+    def __init__(self, pid):
+        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as stat:
+            text = stat.read()
+        self.pid = pid
+        self.name = text[text.index("(") + 1:text.rindex(")")]
+        fields = text[text.rindex(")") + 2:].split()
+        self.state, self.parent, self.session = fields[0], int(fields[1]), int(fields[3])
+        self.started = int(fields[19])
+        self.key = (pid, self.started)
+
+    def __str__(self):
+        return "%d (%s, state %s)" % (self.pid, self.name, self.state)
+
+
+def processes():
+    """All processes of this machine."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                found.append(Process(int(entry)))
+    return found
+
+
+def descendants(pid):
+    """The children of PID, their children and so on, zombies included."""
+    everybody = processes()
+    family = {pid}
+    while True:
+        more = {p.pid for p in everybody if p.parent in family} - family
+        if not more:
+            return [p for p in everybody if p.pid in family and p.pid != pid]
+        family |= more
+
+
+class Daemon:
+    """A ruptimed that is ready when the with block begins and gone when it ends.
+
+    Leaving the block stops it and fails the test if it crashed, did not end in time, ended with
+    something but 0 unless the test itself called stop() or wait(), left a process or a zombie
+    behind, or if a sanitizer has reported something.
+
+    Attributes: pid, exit_code (None while it runs), addresses (those of its "listening" lines).
+    """
+
+    def __init__(self, *args, env=None, command=None, ready_timeout=10, unprivileged=False,
+                 ready=True, **popen):
+        """COMMAND: a path for --command. READY=False: do not wait for it to be ready.
+        Further keywords go to subprocess.Popen."""
+        self._argv = [program("ruptimed")]
+        self._argv += ["--command=" + command] if command else []
+        self._argv += [str(arg) for arg in args]
+        self._env, self._ready, self._ready_timeout = env, ready, ready_timeout
+        self._unprivileged, self._popen_options = unprivileged, popen
+        self._popen = self._stderr = None
+        self._sent = set()
+        self._family = {}
+        self._judged = False
+
+    def __enter__(self):
+        # Orphans then become our children instead of init's, so that we see them.
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self._stderr = tempfile.TemporaryFile(prefix="ruptime-log-", dir="/tmp")
+        ready_fd, daemon_fd = os.pipe()
+        argv = self._argv + ["--ready-fd=%d" % daemon_fd]
+        if self._unprivileged:
+            argv = as_nobody(argv)
+        try:
+            self._popen = subprocess.Popen(
+                argv, **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL,
+                         "stderr": self._stderr, "pass_fds": [daemon_fd],
+                         "env": environment(self._env), "start_new_session": True,
+                         **self._popen_options})
+        finally:
+            os.close(daemon_fd)
+        try:
+            if self._ready:
+                self._wait_ready(ready_fd)
+        except BaseException:
+            self._kill_all()
+            raise
+        finally:
+            os.close(ready_fd)
+        return self
+
+    def _wait_ready(self, ready_fd):
+        readable, _, _ = select.select([ready_fd], [], [], self._ready_timeout * SLOW)
+        if not readable:
+            raise AssertionError("ruptimed was not ready in time:\n" + self.log)
+        if os.read(ready_fd, 1) != b"\n":
+            self.exit_code_within(5)
+            raise AssertionError("ruptimed ended with %s before it was ready:\n%s" %
+                                 (self.exit_code, self.log))
+
+    def __exit__(self, kind, error, _traceback):
+        faults = []
+        try:
+            if not self._judged:
+                code = self.stop()
+                if code != 0:
+                    faults.append("it ended with %s" % code)
+        except AssertionError as failed:
+            faults.append(str(failed))
+        finally:
+            faults += self._left_behind()
+            self._kill_all()
+        faults += self._crashes()
+        if (faults or kind) and self.log:
+            faults.append("its log:\n" + self.log)
+        self._stderr.close()
+        if faults and kind is None:
+            raise AssertionError("ruptimed: " + "\n".join(faults))
+        if faults and isinstance(error, AssertionError):
+            raise AssertionError("%s\nruptimed: %s" % (error, "\n".join(faults))) from error
+
+    @property
+    def pid(self):
+        return self._popen.pid
+
+    @property
+    def exit_code(self):
+        return self._popen.poll()
+
+    @property
+    def log(self):
+        """All of its stderr until now."""
+        size = os.fstat(self._stderr.fileno()).st_size
+        return os.pread(self._stderr.fileno(), size, 0).decode("utf-8", "replace")
+
+    def wait_log(self, regex, timeout=5):
+        """The first match of REGEX (multi-line) in its log, now or within TIMEOUT."""
+        pattern = re.compile(regex, re.MULTILINE)
+        try:
+            return wait_for(lambda: pattern.search(self.log), timeout, "log line /%s/" % regex)
+        except AssertionError as late:
+            raise AssertionError("%s; the log:\n%s" % (late, self.log)) from None
+
+    @property
+    def addresses(self):
+        return re.findall(r"^(?:<\d>)?listening (\S+)", self.log, re.MULTILINE)
+
+    def address(self, scheme, index=0):
+        """The INDEXth address of SCHEME that it listens at, e.g. tcp://127.0.0.1:41235."""
+        mine = [a for a in self.addresses if a.startswith(scheme + "://")]
+        if index >= len(mine):
+            raise AssertionError("no listener %s %d; the log:\n%s" % (scheme, index, self.log))
+        return mine[index]
+
+    def port(self, scheme, index=0):
+        return int(self.address(scheme, index).rpartition(":")[2])
+
+    def descriptors(self):
+        """How many descriptors it has open."""
+        return len(os.listdir("/proc/%d/fd" % self.pid))
+
+    def signal(self, sig):
+        self._sent.add(sig)
+        self._remember()
+        self._popen.send_signal(sig)
+
+    def exit_code_within(self, timeout):
+        """Wait for its end. Returns the exit code, negative if a signal ended it."""
+        try:
+            return self._popen.wait(timeout * SLOW)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("ruptimed still runs after %g s:\n%s" %
+                                 (timeout * SLOW, self.log)) from None
+
+    def wait(self, timeout=6):
+        """exit_code_within for a test that judges the exit code itself."""
+        self._judged = True
+        return self.exit_code_within(timeout)
+
+    def stop(self, sig=SIGTERM, timeout=6):
+        """Send SIG, unless it has ended already, and return the exit code."""
+        self._judged = True
+        if self.exit_code is None:
+            self._no_lasting_zombie()
+            self.signal(sig)
+        return self.exit_code_within(timeout)
+
+    def _remember(self):
+        for process in descendants(self.pid):
+            self._family[process.key] = process
+
+    def _no_lasting_zombie(self):
+        """A zombie is normal for a moment; one that nobody collects is a leak."""
+        def zombies():
+            return {p.key for p in descendants(self.pid) if p.state == "Z"}
+
+        lasting = zombies()
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: not lasting.intersection(zombies()), 2)
+            return
+        raise AssertionError("a zombie stays: %s" % lasting)
+
+    def _relatives(self):
+        """What is left of its family, wherever it has been adopted since."""
+        sessions = {self.pid} | {p.session for p in self._family.values()} - {os.getsid(0)}
+        return [p for p in processes() if p.pid != self.pid and
+                (p.key in self._family or p.session in sessions)]
+
+    def _left_behind(self):
+        """After its end: zombies it should have waited for, and processes that go on."""
+        if self.exit_code is None:
+            return []
+        orderly = self.exit_code >= 0
+        zombies = [p for p in self._relatives() if p.state == "Z"]
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: all(p.state == "Z" for p in self._relatives()), 1)
+        orphans = [p for p in self._relatives() if p.state != "Z"]
+        return (["it left a zombie: %s" % p for p in zombies if orderly] +
+                ["it left a process: %s" % p for p in orphans])
+
+    def _kill_all(self):
+        """Whatever happened, nothing of it goes on; our adopted children are collected."""
+        if self._popen is None:
+            return
+        if self.exit_code is None:
+            self._remember()
+            self._sent.add(SIGKILL)
+            self._popen.kill()
+            self._popen.wait()
+        for process in self._relatives():
+            with contextlib.suppress(OSError):
+                os.kill(process.pid, SIGKILL)
+            with contextlib.suppress(OSError):
+                os.waitpid(process.pid, 0)
+
+    def _crashes(self):
+        faults = []
+        code = self.exit_code
+        if code < 0 and -code not in self._sent:
+            faults.append("it was ended by signal %d" % -code)
+        if SANITIZER_REPORT.search(self.log):
+            faults.append("a sanitizer reported something")
+        return faults

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""Runs a module's unittest cases and prints TAP, so that `make check` counts each of them."""
+
+import os
+import signal
+import sys
+import traceback
+import unittest
+
+# A test that hangs is cut short; a class that needs longer sets limit_s.
+LIMIT_S = 60
+
+
+def diagnose(text):
+    for line in text.rstrip("\n").splitlines():
+        print("# " + line)
+
+
+class TapResult(unittest.TestResult):
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+        self.subtest_failed = False
+
+    def _report(self, ok, test, directive=""):
+        self.count += 1
+        name = str(test).split(" ", maxsplit=1)[0]
+        group = type(test).__name__
+        print("%s %d - %s.%s%s" % ("ok" if ok else "not ok", self.count, group, name, directive),
+              flush=True)
+
+    def _fail(self, test, error):
+        self._report(False, test)
+        diagnose("".join(traceback.format_exception(*error)))
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.subtest_failed = False
+        slow = float(os.environ.get("RUPTIME_TEST_SLOW") or 1)
+        signal.alarm(int(getattr(test, "limit_s", LIMIT_S) * slow))
+
+    def stopTest(self, test):
+        signal.alarm(0)
+        super().stopTest(test)
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            if not self.subtest_failed:
+                self._report(False, test)
+            self.subtest_failed = True
+            diagnose("%s\n%s" % (subtest, "".join(traceback.format_exception(*err))))
+
+    def addSuccess(self, test):
+        if not self.subtest_failed:
+            self._report(True, test)
+
+    def addFailure(self, test, err):
+        self._fail(test, err)
+
+    def addError(self, test, err):
+        self._fail(test, err)
+
+    def addSkip(self, test, reason):
+        self._report(True, test, " # SKIP " + reason)
+
+
+def _late(_signum, _frame):
+    raise AssertionError("the test took longer than its limit")
+
+
+def _ended(_signum, _frame):
+    sys.exit(1)
+
+
+def main():
+    """Run the cases of the calling program, or those named in argv. The TAP driver judges."""
+    signal.signal(signal.SIGALRM, _late)
+    signal.signal(signal.SIGTERM, _ended)
+    loader = unittest.TestLoader()
+    module = sys.modules["__main__"]
+    if len(sys.argv) > 1:
+        suite = loader.loadTestsFromNames(sys.argv[1:], module)
+    else:
+        suite = loader.loadTestsFromModule(module)
+    result = TapResult()
+    suite.run(result)
+    print("1..%d" % result.count, flush=True)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""The harness notices what it promises to notice: tried on make-believe daemons."""
+
+import os
+import signal
+import unittest
+
+import harness
+
+# Says it is ready at the descriptor of the last argument, --ready-fd=N.
+READY = """
+for last; do :; done
+echo 'listening tcp://127.0.0.1:4711' >&2
+echo 'listening tcp://[::1]:4712' >&2
+echo 'listening udp://127.0.0.1:4713' >&2
+eval "echo >&${last#--ready-fd=}"
+"""
+
+
+class MakeBelieve(unittest.TestCase):
+    def setUp(self):
+        context = harness.tempdir()
+        self.directory = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+        os.mkdir(self.directory + "/src")
+        real, harness.BUILD_DIR = harness.BUILD_DIR, self.directory
+        self.addCleanup(setattr, harness, "BUILD_DIR", real)
+
+    def daemon(self, script):
+        harness.fake_command(self.directory + "/src", script, "ruptimed")
+        return harness.Daemon()
+
+    def fails(self, script, regex):
+        with self.assertRaisesRegex(AssertionError, regex):
+            with self.daemon(script) as daemon:
+                harness.wait_for(lambda: "go" in daemon.log, what="the script's go")
+
+    def test_addresses_and_clean_stop(self):
+        with self.daemon("trap 'kill $!; wait; exit 0' TERM" + READY +
+                         "while :; do sleep 1 & wait; done") as daemon:
+            self.assertEqual(daemon.port("tcp", 1), 4712)
+            self.assertEqual(daemon.address("udp"), "udp://127.0.0.1:4713")
+            self.assertIsNone(daemon.exit_code)
+            self.assertEqual(daemon.stop(), 0)
+
+    def test_never_ready(self):
+        with self.assertRaisesRegex(AssertionError, "ended with 2 before"):
+            with self.daemon("echo no >&2; exit 2"):
+                pass
+
+    def test_wrong_exit_code(self):
+        self.fails("trap 'exit 3' TERM" + READY + "echo go >&2\nwhile :; do :; done", "with 3")
+
+    def test_orphan(self):
+        self.fails("trap 'exit 0' TERM" + READY +
+                   "sleep 60 & echo go >&2\nwhile :; do :; done", "left a process.*sleep")
+
+    def test_orphan_is_killed(self):
+        with self.assertRaises(AssertionError):
+            with self.daemon("trap 'exit 0' TERM" + READY +
+                             "sleep 61 & echo go $! go >&2\nwhile :; do :; done") as daemon:
+                orphan = int(daemon.wait_log("go (.*) go").group(1))
+        self.assertFalse(os.path.exists("/proc/%d" % orphan))
+
+    def test_zombie(self):
+        self.fails(READY + "true & echo go >&2\nexec sleep 60", "a zombie stays")
+
+    def test_crash(self):
+        self.fails("trap 'kill -SEGV $$' TERM" + READY + "echo go >&2\nwhile :; do :; done",
+                   "by signal 11")
+
+    def test_sanitizer_report(self):
+        self.fails("trap 'exit 0' TERM" + READY +
+                   "echo '==1==ERROR: AddressSanitizer: heap go' >&2\nwhile :; do :; done",
+                   "a sanitizer")
+
+    def test_killed_by_the_test(self):
+        with self.daemon(READY + "exec sleep 60") as daemon:
+            self.assertEqual(daemon.stop(signal.SIGKILL), -signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    harness.main()

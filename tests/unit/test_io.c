@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit/unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/io.h"
+
+START_TEST(test_close)
+{
+	int fd = dup(0);
+	int copy = fd;
+
+	errno = ENOTTY;
+	io_close(&fd);
+	ck_assert_int_eq(fd, -1);
+	ck_assert_int_eq(fcntl(copy, F_GETFD), -1);
+	errno = ENOTTY;
+	io_close(&fd);
+	ck_assert_int_eq(errno, ENOTTY);
+}
+END_TEST
+
+struct reader {
+	int fd;
+	size_t count;
+	int in_order;
+};
+
+static void *read_slowly(void *arg)
+{
+	struct reader *reader = arg;
+	unsigned char chunk[777];
+	ssize_t len;
+
+	reader->in_order = 1;
+	while ((len = read(reader->fd, chunk, sizeof(chunk))) > 0) {
+		for (ssize_t i = 0; i < len; i++) {
+			reader->in_order &= chunk[i] == (unsigned char)(reader->count++ % 251);
+		}
+	}
+	return NULL;
+}
+
+/* More than a pipe holds, so that write() returns short. */
+START_TEST(test_write_all)
+{
+	static unsigned char data[1 << 20];
+	struct reader reader = { 0 };
+	pthread_t thread;
+	int ends[2];
+
+	for (size_t i = 0; i < sizeof(data); i++) {
+		data[i] = (unsigned char)(i % 251);
+	}
+	ck_assert_int_eq(pipe(ends), 0);
+	reader.fd = ends[0];
+	pthread_create(&thread, NULL, read_slowly, &reader);
+	ck_assert_int_eq(io_write_all(ends[1], data, sizeof(data)), 0);
+	close(ends[1]);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(reader.count, sizeof(data));
+	ck_assert(reader.in_order);
+	close(ends[0]);
+}
+END_TEST
+
+START_TEST(test_write_to_nobody)
+{
+	int ends[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(pipe(ends), 0);
+	close(ends[0]);
+	ck_assert_int_eq(io_write_all(ends[1], "x", 1), -1);
+	ck_assert_int_eq(errno, EPIPE);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(test_event)
+{
+	int event_fd = io_event_open();
+	struct pollfd item = { .fd = event_fd, .events = POLLIN };
+
+	ck_assert_int_ge(event_fd, 0);
+	ck_assert_int_ne(fcntl(event_fd, F_GETFD) & FD_CLOEXEC, 0);
+	ck_assert_int_eq(poll(&item, 1, 0), 0);
+	io_event_set(event_fd);
+	io_event_set(event_fd);
+	ck_assert_int_eq(poll(&item, 1, 0), 1);
+	ck_assert_int_eq(poll(&item, 1, 0), 1);
+	close(event_fd);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+	Suite *suite = suite_create("io");
+	TCase *tcase = tcase_create("io");
+
+	tcase_add_test(tcase, test_close);
+	tcase_add_test(tcase, test_write_all);
+	tcase_add_test(tcase, test_write_to_nobody);
+	tcase_add_test(tcase, test_event);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

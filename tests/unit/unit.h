@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each unit test file provides; unit/main.c runs it and prints TAP.
+ */
+#ifndef RUPTIME_TESTS_UNIT_H
+#define RUPTIME_TESTS_UNIT_H
+
+#include <check.h>
+
+/* The suite of this program, named like the module it tests. */
+Suite *unit_suite(void);
+
+#endif
