@@ -43,3 +43,15 @@ enum outcome answer_judge(const char *text, size_t len, bool framed, const char 
 	}
 	return OUTCOME_ANSWERED;
 }
+
+unsigned answer_surplus_lines(const char *text, size_t len)
+{
+	const char *end = text + len;
+	unsigned lines = 0;
+
+	while (text < end && (text = memchr(text, '\n', (size_t)(end - text))) != NULL) {
+		text++;
+		lines++;
+	}
+	return lines > 1 ? lines - 1 : 0;
+}

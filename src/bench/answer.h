@@ -20,4 +20,10 @@
  */
 enum outcome answer_judge(const char *text, size_t len, bool framed, const char *expect);
 
+/*
+ * How many lines too many there are. Where an answer is all that comes until the end, a server that
+ * answers twice shows so.
+ */
+unsigned answer_surplus_lines(const char *text, size_t len);
+
 #endif

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "bench/random.h"
+#include "bench/splitmix.h"
 
 #define RESAMPLES 4000
 
@@ -53,7 +53,7 @@ int bootstrap_mean(const double *values, size_t count, double confidence, uint64
 		struct moments part;
 
 		for (size_t i = 0; i < count; i++) {
-			resample[i] = values[random_next(&seed) % count];
+			resample[i] = values[splitmix_next(&seed) % count];
 		}
 		part = moments_of(resample, count);
 		/* One value drawn every time says nothing of the spread. */

@@ -6,7 +6,7 @@
 #include <poll.h>
 #include <string.h>
 
-#include "bench/random.h"
+#include "bench/splitmix.h"
 #include "bench/run.h"
 #include "common/clock.h"
 
@@ -161,7 +161,7 @@ int compare(const struct plan *plan, const struct target *a, const struct target
 	}
 	for (unsigned i = 0; i < COMPARISON_BLOCKS && !is_stopped(plan); i++) {
 		/* Which side is first is drawn: a rhythm of the machine's must not favour one. */
-		bool b_first = random_next(&seed) >> 63;
+		bool b_first = splitmix_next(&seed) >> 63;
 
 		if (run_block(&round, a, b, b_first, result, comparison) < 0) {
 			goto fail;

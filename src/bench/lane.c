@@ -9,7 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "bench/random.h"
+#include "bench/splitmix.h"
 #include "common/clock.h"
 #include "common/io.h"
 
@@ -311,9 +311,12 @@ static void count_unsent(struct lane *lane)
 
 static void run_lane(struct lane *lane)
 {
-	uint64_t now_ns = clock_now_ns();
+	const struct timespec start = clock_timespec(lane->start_ns);
+	uint64_t now_ns;
 	uint64_t linger_ns;
 
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &start, NULL);
+	now_ns = clock_now_ns();
 	while (!is_finished(lane, now_ns)) {
 		turn(lane, now_ns);
 		now_ns = clock_now_ns();
@@ -392,7 +395,7 @@ int lane_init(struct lane *lane, const struct plan *plan, const struct target *t
 		pacer_init_constant(&lane->pacer, rate_rps, start_ns,
 			(double)number / plan->threads);
 	} else if (plan->open_loop) {
-		pacer_init_poisson(&lane->pacer, rate_rps, start_ns, random_next(&seed));
+		pacer_init_poisson(&lane->pacer, rate_rps, start_ns, splitmix_next(&seed));
 	}
 	lane->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	lane->requests = calloc(slots, sizeof(*lane->requests));

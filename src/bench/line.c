@@ -29,6 +29,16 @@ int line_reserve(struct line *line, size_t len)
 	return 0;
 }
 
+enum outcome line_judge(const struct line *line, const char *expect, uint64_t *duplicate)
+{
+	enum outcome outcome = answer_judge(line->text, line->len, false, expect);
+
+	if (outcome == OUTCOME_ANSWERED) {
+		*duplicate += answer_surplus_lines(line->text, line->len);
+	}
+	return outcome;
+}
+
 void line_free(struct line *line)
 {
 	free(line->text);

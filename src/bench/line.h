@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "bench/outcome.h"
 
@@ -18,6 +19,9 @@ struct line {
 
 /* Make room for another LEN bytes behind LINE->text + LINE->len. Returns 0, or -1 with ENOMEM. */
 int line_reserve(struct line *line, size_t len);
+
+/* Judge the whole line, as answer_judge() does, and add the lines too many to *DUPLICATE. */
+enum outcome line_judge(const struct line *line, const char *expect, uint64_t *duplicate);
 
 void line_free(struct line *line);
 

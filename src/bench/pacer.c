@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "bench/random.h"
+#include "bench/splitmix.h"
 #include "common/clock.h"
 
 static void set_due(struct pacer *pacer)
@@ -14,7 +14,7 @@ static void set_due(struct pacer *pacer)
 		pacer->due_ns = pacer->start_ns + (uint64_t)offset_ns;
 		return;
 	}
-	pacer->offset_ns -= log(random_unit(&pacer->random)) * pacer->gap_ns;
+	pacer->offset_ns -= log(splitmix_unit(&pacer->random)) * pacer->gap_ns;
 	pacer->due_ns = pacer->start_ns + (uint64_t)pacer->offset_ns;
 }
 

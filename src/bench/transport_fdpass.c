@@ -99,11 +99,9 @@ static void end(struct lane *lane, struct request *request, enum outcome outcome
 
 static void end_if_complete(struct lane *lane, struct request *request)
 {
-	const struct line *line = &request->line;
-
 	if (request->status_seen && request->line_fd < 0) {
-		end(lane, request, answer_judge(line->text, line->len, false,
-			lane->plan->expect));
+		end(lane, request, line_judge(&request->line, lane->plan->expect,
+			&request->tally->duplicate));
 	}
 }
 

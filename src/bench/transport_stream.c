@@ -11,7 +11,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "bench/answer.h"
 #include "bench/lane.h"
 #include "common/clock.h"
 #include "common/io.h"
@@ -95,7 +94,7 @@ static void stream_event(struct lane *lane, struct request *request, enum transp
 		outcome = outcome_of_errno(errno);
 		break;
 	default:
-		outcome = answer_judge(line->text, line->len, false, lane->plan->expect);
+		outcome = line_judge(line, lane->plan->expect, &request->tally->duplicate);
 		break;
 	}
 	/* The time is taken first: closing is our cost, not the server's. */
