@@ -1,32 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/bootstrap.h"
 
-#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench/splitmix.h"
 
-#define RESAMPLES 4000
-
-struct moments {
-	double mean;
-	double error;		/* standard error of the mean */
-};
-
-static struct moments moments_of(const double *values, size_t count)
-{
-	struct moments moments = { 0, 0 };
-	double squares = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		moments.mean += values[i] / (double)count;
-	}
-	for (size_t i = 0; i < count; i++) {
-		squares += (values[i] - moments.mean) * (values[i] - moments.mean);
-	}
-	moments.error = sqrt(squares / (double)(count - 1) / (double)count);
-	return moments;
-}
+#define RESAMPLES  4000
+#define TRIM_SHARE 5	/* one part of so many, at each end */
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -36,36 +17,41 @@ static int compare_doubles(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-int bootstrap_mean(const double *values, size_t count, double confidence, uint64_t seed,
+double bootstrap_trimmed_mean(double *values, size_t count)
+{
+	size_t trim = count / TRIM_SHARE;
+	double sum = 0;
+
+	qsort(values, count, sizeof(*values), compare_doubles);
+	for (size_t i = trim; i < count - trim; i++) {
+		sum += values[i];
+	}
+	return sum / (double)(count - 2 * trim);
+}
+
+int bootstrap_interval(const double *values, size_t count, double confidence, uint64_t seed,
 	struct interval *interval)
 {
-	struct moments whole = moments_of(values, count);
 	double resample[BOOTSTRAP_VALUES_MAX];
-	double *t = malloc(RESAMPLES * sizeof(*t));
+	double *means = malloc(RESAMPLES * sizeof(*means));
 	size_t tail = (size_t)((1 - confidence) / 2 * RESAMPLES);
-	size_t filled = 0;
 
-	if (!t) {
+	if (!means) {
 		return -1;
 	}
-	*interval = (struct interval){ whole.mean, whole.mean, whole.mean };
-	while (whole.error > 0 && filled < RESAMPLES) {
-		struct moments part;
-
-		for (size_t i = 0; i < count; i++) {
-			resample[i] = values[splitmix_next(&seed) % count];
+	for (size_t i = 0; i < RESAMPLES; i++) {
+		for (size_t j = 0; j < count; j++) {
+			resample[j] = values[splitmix_next(&seed) % count];
 		}
-		part = moments_of(resample, count);
-		/* One value drawn every time says nothing of the spread. */
-		if (part.error > 0) {
-			t[filled++] = (part.mean - whole.mean) / part.error;
-		}
+		means[i] = bootstrap_trimmed_mean(resample, count);
 	}
-	if (filled > 0) {
-		qsort(t, filled, sizeof(*t), compare_doubles);
-		interval->low = whole.mean - t[filled - 1 - tail] * whole.error;
-		interval->high = whole.mean - t[tail] * whole.error;
-	}
-	free(t);
+	qsort(means, RESAMPLES, sizeof(*means), compare_doubles);
+	memcpy(resample, values, count * sizeof(*values));
+	*interval = (struct interval){
+		.estimate = bootstrap_trimmed_mean(resample, count),
+		.low = means[tail],
+		.high = means[RESAMPLES - 1 - tail],
+	};
+	free(means);
 	return 0;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How sure is a mean of few values? A confidence interval by the bootstrap-t (Efron and Tibshirani,
- * "An Introduction to the Bootstrap", 1993, chapter 12), which keeps its word with as few as ten.
+ * How sure is a middle of few and noisy values? The mean of them without the lowest and the highest
+ * fifth, which a few rounds spoiled by something else on the machine do not move, and the percentile
+ * bootstrap of it (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13; with
+ * trimmed means: Wilcox, "Introduction to Robust Estimation", 2012, chapter 4).
  * Pure but for SEED; thread-safe.
  */
 #ifndef RUPTIME_BENCH_BOOTSTRAP_H
@@ -16,12 +18,16 @@ struct interval {
 	double high;
 };
 
-/*
- * The mean of the COUNT VALUES, and the interval that holds the true one with CONFIDENCE (0 to 1).
- * COUNT is from 2 to BOOTSTRAP_VALUES_MAX. Returns 0, or -1 with ENOMEM.
- */
 #define BOOTSTRAP_VALUES_MAX 64
-int bootstrap_mean(const double *values, size_t count, double confidence, uint64_t seed,
+
+/* The mean of VALUES without the lowest and the highest fifth. COUNT is not 0. Sorts VALUES. */
+double bootstrap_trimmed_mean(double *values, size_t count);
+
+/*
+ * The trimmed mean of the COUNT VALUES (from 1 to BOOTSTRAP_VALUES_MAX), and the interval that holds
+ * the true one with CONFIDENCE (0 to 1). Returns 0, or -1 with ENOMEM.
+ */
+int bootstrap_interval(const double *values, size_t count, double confidence, uint64_t seed,
 	struct interval *interval);
 
 #endif

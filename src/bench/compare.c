@@ -10,9 +10,10 @@
 #include "bench/run.h"
 #include "common/clock.h"
 
-#define ROUND_MIN_NS	    (50 * CLOCK_MS)
+#define ROUND_MIN_NS	    (25 * CLOCK_MS)
 #define SETTLE_SHARE	    10		/* of a round, before it counts */
 #define ROUNDS_IN_BLOCK	    4
+#define LEAST_DIFFERENCE    0.01
 
 static bool is_stopped(const struct plan *plan)
 {
@@ -98,7 +99,7 @@ static enum comparison_verdict verdict_of(const struct comparison *comparison)
 {
 	const struct interval *ratio = &comparison->ratio;
 	double distance = fabs(log(ratio->estimate));
-	double floor = fmax(fabs(log(comparison->noise.low)), fabs(log(comparison->noise.high)));
+	double floor = fmax(fabs(log(comparison->noise.estimate)), LEAST_DIFFERENCE);
 	bool below = ratio->high < 1;
 
 	if ((!below && ratio->low <= 1) || distance <= floor) {
@@ -125,15 +126,17 @@ int compare_judge(struct comparison *comparison, uint64_t seed)
 	comparison->verdict = COMPARISON_NOT_JUDGED;
 	comparison->ratio = (struct interval){ NAN, NAN, NAN };
 	comparison->noise = comparison->ratio;
-	if (blocks < 2 || has_zero(a, 2 * blocks) || has_zero(b, 2 * blocks)) {
+	if (blocks < COMPARISON_BLOCKS / 2 || has_zero(a, 2 * blocks) || has_zero(b, 2 * blocks)) {
 		return 0;
 	}
 	for (unsigned i = 0; i < blocks; i++) {
 		ratios[i] = log((b[2 * i] + b[2 * i + 1]) / (a[2 * i] + a[2 * i + 1]));
 		noises[i] = log(a[2 * i + 1] / a[2 * i]);
 	}
-	if (bootstrap_mean(ratios, blocks, COMPARISON_CONFIDENCE, seed, &comparison->ratio) < 0 ||
-	    bootstrap_mean(noises, blocks, COMPARISON_CONFIDENCE, seed, &comparison->noise) < 0) {
+	if (bootstrap_interval(ratios, blocks, COMPARISON_CONFIDENCE, seed,
+		&comparison->ratio) < 0 ||
+	    bootstrap_interval(noises, blocks, COMPARISON_CONFIDENCE, seed,
+		&comparison->noise) < 0) {
 		return -1;
 	}
 	from_logarithm(&comparison->ratio);

@@ -3,7 +3,8 @@
  * --vs: is B slower than A? Both are asked in short rounds, in blocks of A B B A or B A A B, so that
  * what drifts on the machine hits both alike. Each block gives one ratio B/A, and one of its two
  * rounds of A against each other: the noise floor. A difference is called one only if the interval
- * of the ratio excludes 1 and the ratio is farther from 1 than A's is from itself.
+ * of the ratio excludes 1 and the ratio is farther from 1 than A was found to be from itself, and
+ * than one part in a hundred, which is as good as nothing.
  *
  * The ratio is of throughputs in a closed loop (below 1: B is slower) and of median latencies in an
  * open one, where the throughput is given (above 1: B is slower).
@@ -18,7 +19,7 @@
 #include "bench/result.h"
 #include "bench/target.h"
 
-#define COMPARISON_BLOCKS     10
+#define COMPARISON_BLOCKS     20
 #define COMPARISON_ROUNDS     (2 * COMPARISON_BLOCKS)	/* of each side */
 #define COMPARISON_CONFIDENCE 0.99
 

@@ -22,9 +22,9 @@ struct range {
 };
 
 static const struct frame frames[] = {
-	{ .left = 68, .right = 868, .top = 12, .bottom = 262, .width = 880, .height = 306,
+	{ .left = 68, .right = 846, .top = 12, .bottom = 262, .width = 880, .height = 306,
 	  .x_ticks = 10 },
-	{ .left = 58, .right = 348, .top = 12, .bottom = 212, .width = 360, .height = 256,
+	{ .left = 58, .right = 338, .top = 12, .bottom = 212, .width = 360, .height = 256,
 	  .x_ticks = 5 },
 };
 static const char *const frame_names[] = { "wide", "narrow" };

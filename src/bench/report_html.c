@@ -32,7 +32,7 @@ static void write_cards(const struct result *result, FILE *out)
 	write_card("99th percentile", latency->count ?
 		figure_duration((double)histogram_quantile_ns(latency, 0.99)).text : "none", "", out);
 	snprintf(share, sizeof(share), "%.2f %%", failed);
-	write_card("Without a good answer", share, "of those sent", out);
+	write_card("Without a good answer", share, "", out);
 	if (result->server_cpu_known) {
 		write_card("Server CPU", figure_duration(
 			result_server_cpu_us_per_reply(result) * 1e3).text, "an answer", out);
@@ -118,7 +118,7 @@ static void write_over_time(const struct result *result, FILE *out)
 		.count = throughput_points(result, rates, false),
 	};
 	const struct plot_series worst_series = {
-		.css_class = "a", .style = PLOT_LINE, .points = worst,
+		.css_class = "a", .style = PLOT_DOTS, .points = worst,
 		.count = throughput_points(result, worst, true),
 	};
 	const struct plot rate_plot = {

@@ -23,7 +23,7 @@ const char report_style[] =
 	".cards div{background:var(--card);border:1px solid var(--rule);border-radius:6px;"
 	"padding:.7rem .9rem}\n"
 	".cards dt{color:var(--soft);font-size:.85rem}\n"
-	".cards dd{margin:0;font-size:1.45rem;font-weight:600;white-space:nowrap}\n"
+	".cards dd{margin:0;font-size:1.45rem;font-weight:600}\n"
 	".cards dd small{font-size:.8rem;font-weight:400;color:var(--soft)}\n"
 	"figure,section{background:var(--card);border:1px solid var(--rule);border-radius:6px;"
 	"margin:1rem 0;padding:1rem 1.1rem}\n"

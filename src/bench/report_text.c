@@ -246,7 +246,7 @@ static void print_find_max(const struct find_max *find, FILE *out)
 			figure_number(try->throughput_rps).text,
 			figure_duration(try->p50_us * 1e3).text,
 			figure_duration(try->p99_us * 1e3).text,
-			try->held ? "holds" : try->valid ? "fails" : "invalid");
+			try->held ? "holds" : try->valid ? "fails" : "not counted: invalid");
 	}
 	if (find->rate_rps > 0) {
 		fprintf(out, "\n%s holds up to %s requests/s, bisected to 5 %%%s\n\n",

@@ -8,7 +8,7 @@
 #include "common/clock.h"
 
 /* A lag below this is what timers and schedulers do. */
-#define LAG_FLOOR_NS (500 * CLOCK_US)
+#define LAG_FLOOR_NS (1 * CLOCK_MS)
 /* Above it, the lag may be a tenth of what is measured. */
 #define LAG_SHARE    10
 /* Of its threads' time: a generator that is as busy may be what limits a closed loop. */

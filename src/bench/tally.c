@@ -5,7 +5,7 @@
 
 #include "common/clock.h"
 
-#define BIN_MIN_NS (50 * CLOCK_MS)
+#define BIN_MIN_NS (100 * CLOCK_MS)
 
 struct tally *tally_new(uint64_t start_ns, uint64_t duration_ns)
 {

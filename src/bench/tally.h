@@ -15,7 +15,7 @@
 #include "bench/histogram.h"
 #include "bench/outcome.h"
 
-#define TALLY_BINS 400
+#define TALLY_BINS 200
 
 /* A slice of the measured time. */
 struct tally_bin {
