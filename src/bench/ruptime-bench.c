@@ -181,16 +181,30 @@ static bool is_answered(const struct result *result)
 	return result->measured->outcomes[OUTCOME_ANSWERED] > 0;
 }
 
+/* At low rates a try may be over before anything is due: all of them count. */
+static int conclude_search(const struct find_max *find)
+{
+	if (find->rate_rps > 0) {
+		return EXIT_OK;
+	}
+	for (unsigned i = 0; i < find->count; i++) {
+		if (find->tries[i].throughput_rps > 0) {
+			return EXIT_CONDITION;
+		}
+	}
+	return EXIT_NO_ANSWER;
+}
+
 static int conclude(const struct bench *bench)
 {
 	const struct options *options = &bench->options;
 
+	if (options->find && conclude_search(&bench->find) != EXIT_OK) {
+		return conclude_search(&bench->find);
+	}
 	if (!is_answered(&bench->result) ||
 	    (options->vs && !is_answered(&bench->comparison.b))) {
 		return EXIT_NO_ANSWER;
-	}
-	if (options->find && !(bench->find.rate_rps > 0)) {
-		return EXIT_CONDITION;
 	}
 	for (unsigned i = 0; i < options->condition_count; i++) {
 		if (bench->held[i]) {
