@@ -31,7 +31,7 @@ AC_DEFUN([RUPTIME_LD_FLAG], [
 ])
 
 # RUPTIME_SANITIZER
-# --with-sanitizer=LIST; fails if the tool chain cannot do what was asked.
+# --with-sanitizer=LIST and --enable-fuzzing; fails if the tool chain cannot do what was asked.
 AC_DEFUN([RUPTIME_SANITIZER], [
 	AC_ARG_WITH([sanitizer],
 		[AS_HELP_STRING([--with-sanitizer=LIST],
@@ -51,7 +51,25 @@ AC_DEFUN([RUPTIME_SANITIZER], [
 			[AC_MSG_RESULT([no])
 			 AC_MSG_ERROR([$CC cannot build with -fsanitize=$with_sanitizer])])
 		 CFLAGS=$ruptime_saved_cflags])
+	FUZZ_LIBS=
+	AS_IF([test "$enable_fuzzing" = yes], [
+		SANITIZER_CFLAGS="$SANITIZER_CFLAGS -fsanitize=fuzzer-no-link"
+		FUZZ_LIBS=-fsanitize=fuzzer
+		AC_MSG_CHECKING([whether $CC has libFuzzer])
+		ruptime_saved_cflags=$CFLAGS
+		CFLAGS="$CFLAGS $FUZZ_LIBS"
+		AC_LINK_IFELSE([AC_LANG_SOURCE([[
+			int LLVMFuzzerTestOneInput(const unsigned char *data, unsigned long len);
+			int LLVMFuzzerTestOneInput(const unsigned char *data, unsigned long len)
+			{
+				return !data && len;
+			}]])], [AC_MSG_RESULT([yes])],
+			[AC_MSG_RESULT([no])
+			 AC_MSG_ERROR([--enable-fuzzing needs clang and its libFuzzer])])
+		CFLAGS=$ruptime_saved_cflags
+	])
 	AC_SUBST([SANITIZER_CFLAGS])
+	AC_SUBST([FUZZ_LIBS])
 ])
 
 # RUPTIME_OPTIONAL_LIBRARY(NAME, VARIABLE, MODULES)

@@ -217,6 +217,9 @@ static uint64_t next_wake_ns(const struct lane *lane, uint64_t now_ns)
 {
 	uint64_t wake_ns = now_ns < lane->end_ns ? lane->end_ns : lane->stop_ns;
 
+	if (now_ns < lane->start_ns) {
+		return lane->start_ns;
+	}
 	if (lane->plan->open_loop) {
 		if (lane->pacer.due_ns < lane->end_ns && !TAILQ_EMPTY(&lane->free)) {
 			wake_ns = earlier(wake_ns, lane->pacer.due_ns);
@@ -284,7 +287,7 @@ static void turn(struct lane *lane, uint64_t now_ns)
 	begin_again(lane);
 	if (lane->plan->open_loop) {
 		launch_open(lane, now_ns);
-	} else {
+	} else if (now_ns >= lane->start_ns) {
 		launch_closed(lane, now_ns);
 	}
 	if (lane->transport->flush) {
@@ -311,12 +314,9 @@ static void count_unsent(struct lane *lane)
 
 static void run_lane(struct lane *lane)
 {
-	const struct timespec start = clock_timespec(lane->start_ns);
-	uint64_t now_ns;
+	uint64_t now_ns = clock_now_ns();
 	uint64_t linger_ns;
 
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &start, NULL);
-	now_ns = clock_now_ns();
 	while (!is_finished(lane, now_ns)) {
 		turn(lane, now_ns);
 		now_ns = clock_now_ns();

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "bench/answer.h"
+#include "bench/judge.h"
 
 #define READ_BYTES 512
 
@@ -31,10 +31,10 @@ int line_reserve(struct line *line, size_t len)
 
 enum outcome line_judge(const struct line *line, const char *expect, uint64_t *duplicate)
 {
-	enum outcome outcome = answer_judge(line->text, line->len, false, expect);
+	enum outcome outcome = judge_answer(line->text, line->len, false, expect);
 
 	if (outcome == OUTCOME_ANSWERED) {
-		*duplicate += answer_surplus_lines(line->text, line->len);
+		*duplicate += judge_surplus_lines(line->text, line->len);
 	}
 	return outcome;
 }
@@ -47,7 +47,7 @@ void line_free(struct line *line)
 
 enum line_read line_read(struct line *line, int fd, bool hung_up)
 {
-	while (line->len <= ANSWER_MAX_BYTES) {
+	while (line->len <= JUDGE_MAX_BYTES) {
 		ssize_t got;
 		size_t room;
 

@@ -20,7 +20,7 @@ struct line {
 /* Make room for another LEN bytes behind LINE->text + LINE->len. Returns 0, or -1 with ENOMEM. */
 int line_reserve(struct line *line, size_t len);
 
-/* Judge the whole line, as answer_judge() does, and add the lines too many to *DUPLICATE. */
+/* Judge the whole line, as judge_answer() does, and add the lines too many to *DUPLICATE. */
 enum outcome line_judge(const struct line *line, const char *expect, uint64_t *duplicate);
 
 void line_free(struct line *line);
@@ -33,7 +33,7 @@ enum line_read {
 
 /*
  * Read from the non-blocking FD until there is nothing more for now, the
- * end, or more than ANSWER_MAX_BYTES (LINE_END too). HUNG_UP: the other side is known to have sent
+ * end, or more than JUDGE_MAX_BYTES (LINE_END too). HUNG_UP: the other side is known to have sent
  * its last byte, so that a short read is the end and saves a call that says so.
  */
 enum line_read line_read(struct line *line, int fd, bool hung_up);

@@ -11,7 +11,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "bench/answer.h"
+#include "bench/judge.h"
 #include "bench/lane.h"
 #include "common/clock.h"
 #include "common/io.h"
@@ -123,7 +123,7 @@ static void read_status(struct lane *lane, struct request *request)
 		io_close(&request->conn_fd);
 		end_if_complete(lane, request);
 	} else {
-		end(lane, request, answer_judge(status, (size_t)got, true, NULL) ==
+		end(lane, request, judge_answer(status, (size_t)got, true, NULL) ==
 			OUTCOME_ERROR_SERVER ? OUTCOME_ERROR_SERVER : OUTCOME_BAD_STATUS);
 	}
 }

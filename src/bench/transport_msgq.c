@@ -19,7 +19,7 @@
 #include <sys/msg.h>
 #include <unistd.h>
 
-#include "bench/answer.h"
+#include "bench/judge.h"
 #include "bench/lane.h"
 #include "bench/ticket.h"
 #include "common/clock.h"
@@ -242,7 +242,7 @@ static void take_reply(struct lane *lane, const struct reply *reply)
 		lane_count_duplicate(lane);
 	} else {
 		lane_end(lane, &lane->requests[ticket->slot],
-			answer_judge(reply->text, reply->len, true, lane->plan->expect),
+			judge_answer(reply->text, reply->len, true, lane->plan->expect),
 			reply->done_ns);
 	}
 	if (ticket) {

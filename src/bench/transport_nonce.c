@@ -8,7 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "bench/answer.h"
+#include "bench/judge.h"
 #include "bench/lane.h"
 #include "bench/ticket.h"
 #include "bench/transport.h"
@@ -197,7 +197,7 @@ static void take_answer(struct lane *lane, const char *datagram, size_t len, uin
 		return;
 	}
 	request = &lane->requests[ticket->slot];
-	end_request(lane, request, answer_judge(line, line_len, true, lane->plan->expect),
+	end_request(lane, request, judge_answer(line, line_len, true, lane->plan->expect),
 		TICKET_ANSWERED, now_ns);
 }
 

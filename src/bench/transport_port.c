@@ -13,7 +13,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "bench/answer.h"
+#include "bench/judge.h"
 #include "bench/lane.h"
 #include "bench/transport.h"
 #include "common/clock.h"
@@ -170,7 +170,7 @@ static void end(struct lane *lane, struct port *port, size_t len, uint64_t now_n
 	struct port_pool *state = lane->state;
 
 	lane_end(lane, port->request,
-		answer_judge(state->answer, len, true, lane->plan->expect), now_ns);
+		judge_answer(state->answer, len, true, lane->plan->expect), now_ns);
 	port->state = PORT_RESTING;
 	port->rested_ns = now_ns + REST_NS;
 	TAILQ_INSERT_TAIL(&state->resting, port, link);

@@ -80,7 +80,8 @@ static int prepare_files(posix_spawn_file_actions_t *files, int out_fd)
 /* Returns 0 or an errno value, as posix_spawn() does. */
 static int spawn(const char *path, int out_fd, pid_t *pid)
 {
-	static char search_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	static char search_path[] =
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	static char locale[] = "LC_ALL=C";
 	char *environment[] = { search_path, locale, NULL };
 	const char *slash = strrchr(path, '/');
@@ -193,13 +194,17 @@ static void follow(struct run *run, uint64_t deadline_ns, int cancel_fd)
 	}
 }
 
-/* Kill the group while its leader is not reaped yet, so that the number still means this group. */
+/*
+ * Kill the group while its leader is not reaped yet, so that the number still means this group;
+ * and the leader by itself, should it have left for another group.
+ */
 static void finish(struct run *run, siginfo_t *status)
 {
 	struct pollfd gone = { .fd = run->pid_fd, .events = POLLIN };
 
-	status->si_pid = 0;
+	*status = (siginfo_t){ .si_pid = 0 };
 	kill(-run->pid, SIGKILL);
+	pidfd_send_signal(run->pid_fd, SIGKILL, NULL, 0);
 	if (poll(&gone, 1, (int)(KILL_NS / CLOCK_MS)) == 1) {
 		waitid(P_PIDFD, (id_t)run->pid_fd, status, WEXITED);
 	}

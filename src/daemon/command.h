@@ -2,7 +2,8 @@
 /*
  * Run one command, bounded in every way, and judge what it printed.
  *
- * Only for a single-threaded process that is the subreaper of its descendants: the runner.
+ * Only for a single-threaded process that is the subreaper of its descendants and does not ignore
+ * SIGCHLD: the runner.
  */
 #ifndef RUPTIME_DAEMON_COMMAND_H
 #define RUPTIME_DAEMON_COMMAND_H

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,19 +22,28 @@
 /* How often another port is tried when a free one of IPv4 is taken on IPv6. */
 #define SAME_PORT_TRIES 16
 
-bool listener_is_served(enum address_scheme scheme)
-{
-	return scheme == ADDRESS_TCP || scheme == ADDRESS_UDP;
-}
-
 bool listener_is_stream(const struct listener *listener)
 {
-	return listener->address.scheme == ADDRESS_TCP;
+	switch (listener->address.scheme) {
+	case ADDRESS_TCP:
+	case ADDRESS_UNIX:
+	case ADDRESS_UNIX_SEQPACKET:
+	case ADDRESS_FDPASS:
+		return true;
+	default:
+		return false;
+	}
 }
 
-bool listener_is_udp(const struct listener *listener)
+bool listener_is_datagram(const struct listener *listener)
 {
-	return listener->address.scheme == ADDRESS_UDP;
+	return listener->address.scheme == ADDRESS_UDP ||
+	       listener->address.scheme == ADDRESS_UNIX_DGRAM;
+}
+
+bool listener_is_msgq(const struct listener *listener)
+{
+	return listener->address.scheme == ADDRESS_MSGQ;
 }
 
 static int set_flag(int fd, int level, int name)
@@ -55,8 +65,20 @@ static int ask_for_destination(int fd, int family)
 	return set_flag(fd, IPPROTO_IP, IP_PKTINFO);
 }
 
-static int prepare(int fd, const struct address *address, int family)
+/* However it was written: '*', 0.0.0.0 or [::]. */
+static bool is_any(const struct sockaddr *sockaddr)
 {
+	if (sockaddr->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)sockaddr;
+
+		return IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+	}
+	return ((const struct sockaddr_in *)(const void *)sockaddr)->sin_addr.s_addr == INADDR_ANY;
+}
+
+static int prepare(int fd, const struct address *address, const struct addrinfo *info)
+{
+	int family = info->ai_family;
 	int bytes = RECEIVE_BUFFER_BYTES;
 
 	if (family == AF_INET6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0) {
@@ -68,7 +90,7 @@ static int prepare(int fd, const struct address *address, int family)
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) < 0) {
 		return -1;
 	}
-	return address->host[0] ? 0 : ask_for_destination(fd, family);
+	return is_any(info->ai_addr) ? ask_for_destination(fd, family) : 0;
 }
 
 /* Returns a bound, listening descriptor, or -1 with errno. */
@@ -79,7 +101,7 @@ static int open_socket(const struct address *address, const struct addrinfo *inf
 	if (fd < 0) {
 		return -1;
 	}
-	if (prepare(fd, address, info->ai_family) < 0 ||
+	if (prepare(fd, address, info) < 0 ||
 	    bind(fd, info->ai_addr, info->ai_addrlen) < 0) {
 		goto fail;
 	}
@@ -109,24 +131,31 @@ static void set_port(struct sockaddr *sockaddr, uint16_t port)
 	}
 }
 
+/* One more listener, not yet filled. Returns NULL with errno ENOMEM. */
+static struct listener *append(struct listener_set *set, const struct address *address)
+{
+	struct listener *grown = realloc(set->all, (set->count + 1) * sizeof(*grown));
+
+	if (!grown) {
+		return NULL;
+	}
+	set->all = grown;
+	grown[set->count] = (struct listener){ .address = *address, .fd = -1, .feed_fd = -1 };
+	return &grown[set->count++];
+}
+
 /* Takes FD. Returns 0, or -1 with errno and FD closed. */
-static int append(struct listener_set *set, const struct address *asked, int fd)
+static int append_inet(struct listener_set *set, const struct address *asked, int fd)
 {
 	struct sockaddr_storage bound;
 	socklen_t len = sizeof(bound);
-	struct listener *grown;
-	struct listener *listener;
+	struct listener *listener = append(set, asked);
 
-	grown = realloc(set->all, (set->count + 1) * sizeof(*grown));
-	if (grown) {
-		set->all = grown;
-	}
-	if (!grown || getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
+	if (!listener || getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
 		io_close(&fd);
 		return -1;
 	}
-	listener = &set->all[set->count++];
-	*listener = (struct listener){ .family = bound.ss_family, .fd = fd };
+	listener->fd = fd;
 	resolve_describe((struct sockaddr *)&bound, len, asked->scheme, &listener->address);
 	if (!asked->host[0]) {
 		listener->address.host[0] = '\0';
@@ -141,10 +170,20 @@ static bool may_be_missing(const struct address *address, const struct addrinfo 
 	       (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
 }
 
+static void close_listener(struct listener *listener)
+{
+	io_close(&listener->fd);
+	io_close(&listener->feed_fd);
+	if (listener->file.inode) {
+		unix_socket_remove(&listener->address, &listener->file);
+	}
+	msgq_close(listener->msgq);
+}
+
 static void truncate_to(struct listener_set *set, unsigned count)
 {
 	while (set->count > count) {
-		io_close(&set->all[--set->count].fd);
+		close_listener(&set->all[--set->count]);
 	}
 }
 
@@ -166,7 +205,7 @@ static int open_all(struct listener_set *set, const struct address *address,
 		if (fd < 0 && may_be_missing(address, info, errno)) {
 			continue;
 		}
-		if (fd < 0 || append(set, address, fd) < 0) {
+		if (fd < 0 || append_inet(set, address, fd) < 0) {
 			return -1;
 		}
 		if (getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
@@ -177,15 +216,13 @@ static int open_all(struct listener_set *set, const struct address *address,
 	return 0;
 }
 
-int listener_open(struct listener_set *set, const struct address *address,
-	struct listener_failure *failure)
+static int open_inet(struct listener_set *set, const struct address *address, const char **why)
 {
 	unsigned before = set->count;
 	struct addrinfo *list;
 	int result;
 
-	*failure = (struct listener_failure){ .address = *address };
-	if (resolve_sockets(address, AF_UNSPEC, &list, &failure->why) < 0) {
+	if (resolve_sockets(address, AF_UNSPEC, &list, why) < 0) {
 		return -1;
 	}
 	result = open_all(set, address, list);
@@ -197,9 +234,60 @@ int listener_open(struct listener_set *set, const struct address *address,
 		}
 		result = open_all(set, address, list);
 	}
-	failure->not_permitted = result < 0 && (errno == EACCES || errno == EPERM);
-	failure->why = result < 0 ? strerror(errno) : NULL;
 	freeaddrinfo(list);
+	return result;
+}
+
+static int open_unix(struct listener_set *set, const struct address *address, const char **why)
+{
+	struct listener *listener = append(set, address);
+
+	if (!listener) {
+		return -1;
+	}
+	listener->fd = unix_socket_open(address, &listener->file, why);
+	return listener->fd < 0 ? -1 : 0;
+}
+
+static int open_msgq(struct listener_set *set, const struct address *address, uid_t uid, gid_t gid,
+	struct listener_failure *failure)
+{
+	struct listener *listener = append(set, address);
+	mode_t mode = address->mode == ADDRESS_MODE_NONE ? MSGQ_DEFAULT_MODE
+							 : (mode_t)address->mode;
+	int pair[2];
+
+	if (!listener || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		return -1;
+	}
+	listener->fd = pair[0];
+	listener->feed_fd = pair[1];
+	listener->msgq = msgq_open(address->key, mode, uid, gid, failure->why,
+		sizeof(failure->why));
+	return listener->msgq ? 0 : -1;
+}
+
+int listener_open(struct listener_set *set, const struct address *address, uid_t uid, gid_t gid,
+	struct listener_failure *failure)
+{
+	const char *why = NULL;
+	int result;
+
+	*failure = (struct listener_failure){ .why = "" };
+	if (address_is_inet(address)) {
+		result = open_inet(set, address, &why);
+	} else if (address->scheme == ADDRESS_MSGQ) {
+		result = open_msgq(set, address, uid, gid, failure);
+	} else {
+		result = open_unix(set, address, &why);
+	}
+	if (result < 0) {
+		failure->not_permitted = errno == EACCES || errno == EPERM;
+		if (!failure->why[0]) {
+			snprintf(failure->why, sizeof(failure->why), "%s",
+				why ? why : strerror(errno));
+		}
+	}
 	return result;
 }
 
@@ -218,10 +306,29 @@ int listener_shut_door(const struct listener *listener)
 	};
 	struct sock_fprog program = { sizeof(drop_all) / sizeof(drop_all[0]), drop_all };
 
-	if (listener_is_stream(listener)) {
+	if (listener->file.inode) {
+		unix_socket_remove(&listener->address, &listener->file);
+	}
+	if (listener->address.scheme == ADDRESS_TCP) {
 		program = (struct sock_fprog){ sizeof(drop_syn) / sizeof(drop_syn[0]), drop_syn };
+	} else if (!listener_is_datagram(listener)) {
+		return 0;
 	}
 	return setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+void listener_remove_names(const struct listener_set *set)
+{
+	for (unsigned i = 0; i < set->count; i++) {
+		const struct listener *listener = &set->all[i];
+
+		if (listener->file.inode) {
+			unix_socket_remove(&listener->address, &listener->file);
+		}
+		if (listener->msgq) {
+			msgq_remove(listener->msgq);
+		}
+	}
 }
 
 void listener_close_all(struct listener_set *set)

@@ -12,7 +12,6 @@
 #include "common/clock.h"
 #include "common/resolve.h"
 #include "common/units.h"
-#include "daemon/listener.h"
 
 #define DEFAULT_QUEUE	       4096
 #define DEFAULT_RUN_TIMEOUT_NS (1 * CLOCK_S)
@@ -24,6 +23,7 @@ enum {
 	KEY_MAX_AGE,
 	KEY_PID_FILE,
 	KEY_READY_FD,
+	KEY_PRINT_MESSAGES,
 	KEY_QUIET,
 };
 
@@ -31,14 +31,15 @@ static const struct cli_option table[] = {
 	{ 'l', "listen", "ADDRESS", "serve ADDRESS; may be repeated (tcp://* and udp://*)", 0 },
 	{ 'w', "workers", "N", "threads that measure and answer (one for each CPU)", 0 },
 	{ 'q', "queue", "N", "most requests waiting (4096)", 0 },
-	{ 's', "source", "exec", "where the line comes from: exec runs the command (exec)", 0 },
+	{ 's', "source", "exec", "where the line comes from: exec, the command", 0 },
 	{ KEY_COMMAND, "command", "PATH", "the command to run (" UPTIME_COMMAND ")", 0 },
 	{ KEY_RUN_TIMEOUT, "run-timeout", "DURATION", "longest run of the command (1s)", 0 },
 	{ KEY_MAX_AGE, "max-age", "DURATION", "give a line of this age out again (0)", 0 },
 	{ 'u', "user", "USER", "become USER once the sockets are open", 0 },
 	{ 'D', "daemon", NULL, "detach from the terminal, log to syslog", 0 },
-	{ KEY_PID_FILE, "pid-file", "PATH", "hold and lock PATH, with the process number in it", 0 },
+	{ KEY_PID_FILE, "pid-file", "PATH", "lock PATH, and hold the process number there", 0 },
 	{ KEY_READY_FD, "ready-fd", "N", "write a newline to descriptor N when serving", 0 },
+	{ KEY_PRINT_MESSAGES, "print-messages", NULL, "print XSI messages on standard output", 0 },
 	{ 'v', "verbose", NULL, "log more", 0 },
 	{ KEY_QUIET, "quiet", NULL, "log warnings and errors only", 0 },
 	{ 'h', "help", NULL, "show this help and exit", 0 },
@@ -113,9 +114,13 @@ static int set_path(const char *option, const char *argument, char *path)
 static int set_ready_fd(const char *argument, int *ready_fd)
 {
 	uint64_t fd;
+	int flags = -1;
 
-	if (units_parse_count(argument, 0, INT_MAX, &fd) < 0 || fcntl((int)fd, F_GETFD) < 0) {
-		return complain_about("ready-fd", argument, "not an open descriptor");
+	if (units_parse_count(argument, 0, INT_MAX, &fd) == 0) {
+		flags = fcntl((int)fd, F_GETFL);
+	}
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
+		return complain_about("ready-fd", argument, "not a descriptor open for writing");
 	}
 	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 	*ready_fd = (int)fd;
@@ -141,9 +146,6 @@ static int add_listen(struct options *options, const char *text)
 	if (address_parse(&address, text, strlen(text), &why) < 0 ||
 	    resolve_port(&address, &why) < 0) {
 		return complain_about_address(text, why);
-	}
-	if (!listener_is_served(address.scheme)) {
-		return complain_about_address(text, "this version does not serve this scheme yet");
 	}
 	for (unsigned i = 0; i < options->listen_count; i++) {
 		/* Port 0 is another port each time. */
@@ -186,6 +188,9 @@ static int set_option(struct options *options, int key, const char *argument)
 		return set_path("pid-file", argument, options->pid_file);
 	case KEY_READY_FD:
 		return set_ready_fd(argument, &options->ready_fd);
+	case KEY_PRINT_MESSAGES:
+		options->print_messages = true;
+		return 0;
 	case 'v':
 		options->log_level = LOG_LEVEL_DEBUG;
 		return 0;

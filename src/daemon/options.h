@@ -28,6 +28,7 @@ struct options {
 	bool daemon;
 	char pid_file[PATH_MAX];			/* absolute; "": none */
 	int ready_fd;					/* -1: none */
+	bool print_messages;
 	enum log_level log_level;
 };
 

@@ -118,7 +118,7 @@ bool queue_is_empty(const struct queue *queue)
 
 bool queue_is_finished(const struct queue *queue)
 {
-	/* Acquire pairs with the release in queue_close(): closed implies all pushes are visible. */
+	/* Acquire pairs with the release in queue_close(): closed, so every push is visible. */
 	return atomic_load_explicit(&queue->closed, memory_order_acquire) && queue_is_empty(queue);
 }
 
@@ -131,10 +131,12 @@ static struct queue_node *take_reversed(struct queue *queue)
 	struct queue_node *oldest = NULL;
 
 	while (node) {
-		struct cds_lfs_node *older = node->next;
 		struct queue_node *taken = (struct queue_node *)(void *)node;
+		struct cds_lfs_node *older;
 
+		/* Before anything of the node is read: its link may be an earlier taker's doing. */
 		tsan_acquire(taken);
+		older = node->next;
 		taken->next = oldest;
 		oldest = taken;
 		node = older;

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/cli.h"
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -40,6 +41,9 @@ enum { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 4 }
 #define GIVE_UP_NS (3500 * CLOCK_MS)
 #define STOP_NS	   (4800 * CLOCK_MS)
 
+/* How long the runner may take to end by itself when there is no time to lose. */
+#define RUNNER_END_MS 100
+
 struct daemon {
 	struct options options;
 	struct privileges privileges;
@@ -56,7 +60,9 @@ struct daemon {
 /* Report why it does not start: STATUS becomes the exit status. */
 static int refuse(int status, const char *what, const char *why)
 {
-	fprintf(stderr, "ruptimed: %s: %s\n", what, why);
+	static const struct cli cli = { .program = "ruptimed" };
+
+	cli_complain(&cli, "%s: %s", what, why);
 	return status;
 }
 
@@ -126,14 +132,17 @@ static int settle(struct daemon *daemon)
 static int open_listeners(struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
+	uid_t uid = options->user ? daemon->privileges.uid : geteuid();
+	gid_t gid = options->user ? daemon->privileges.gid : getegid();
 
 	for (unsigned i = 0; i < options->listen_count; i++) {
 		struct listener_failure failure;
 
-		if (listener_open(&daemon->listeners, &options->listen[i], &failure) < 0) {
+		if (listener_open(&daemon->listeners, &options->listen[i], uid, gid, &failure) <
+			0) {
 			char text[ADDRESS_TEXT_MAX];
 
-			address_format(&failure.address, text, sizeof(text));
+			address_format(&options->listen[i], text, sizeof(text));
 			return refuse(failure.not_permitted ? EXIT_NOT_PERMITTED : EXIT_FAILED,
 				text, failure.why);
 		}
@@ -265,6 +274,15 @@ static int next_signal(struct daemon *daemon)
 									    : 0;
 }
 
+/* Without waiting for the threads; but nothing of ours stays behind. */
+static _Noreturn void leave(struct daemon *daemon, int status)
+{
+	listener_remove_names(&daemon->listeners);
+	runner_end(daemon->runner, RUNNER_END_MS);
+	pid_file_close(daemon->options.pid_file, &daemon->pid_fd);
+	_exit(status);
+}
+
 /* Until the server has stopped. Returns the exit status. */
 static int serve(struct daemon *daemon)
 {
@@ -289,7 +307,7 @@ static int serve(struct daemon *daemon)
 		}
 		if (ready == 0 && given_up) {
 			log_warning("stopping has taken too long; some clients are not answered");
-			_exit(EXIT_CLEAN);
+			leave(daemon, EXIT_CLEAN);
 		}
 		if (ready == 0) {
 			given_up = true;
@@ -302,7 +320,7 @@ static int serve(struct daemon *daemon)
 			log_info("nothing to reload: there is no configuration file");
 		} else if (signal_number && stopping) {
 			log_warning("stopping at once; some clients are not answered");
-			_exit(EXIT_FAILED);
+			leave(daemon, EXIT_FAILED);
 		} else if (signal_number) {
 			stopping = true;
 			deadline_ns = begin_stop(daemon);
@@ -327,6 +345,7 @@ int main(int argc, char **argv)
 	};
 	int status;
 
+	io_fill_standard();
 	switch (options_parse(&daemon.options, argc, argv)) {
 	case OPTIONS_DONE:
 		return fflush(stdout) == 0 ? EXIT_CLEAN : EXIT_FAILED;

@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "daemon/closing.h"
+#include "daemon/descriptor.h"
 #include "daemon/reply.h"
 #include "daemon/request.h"
 
@@ -49,11 +50,13 @@ static bool take_lead(struct worker *worker)
 
 static void answer(struct worker *worker, struct queue_node *taken)
 {
+	const struct reply reply = { &worker->line, worker->counters, worker->closing };
+
 	while (taken) {
 		struct request *batch = request_of_node(taken);
 
 		taken = taken->next;
-		reply_batch(batch, &worker->line, worker->counters, worker->closing);
+		reply_batch(&reply, batch);
 		request_give_back(batch);
 	}
 }
@@ -90,6 +93,8 @@ static void *worker_main(void *argument)
 
 	snprintf(name, sizeof(name), "worker-%u", worker->index);
 	pthread_setname_np(pthread_self(), name);
+	/* Without it, lines to terminals are refused. */
+	(void)descriptor_thread_init();
 	while (more) {
 		if (take_lead(worker)) {
 			more = lead(worker);
@@ -97,6 +102,7 @@ static void *worker_main(void *argument)
 		closing_sweep(worker->closing, clock_now_ns());
 	}
 	finish_closing(worker->closing);
+	descriptor_thread_fini();
 	return NULL;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/answer.h"
+#include "bench/judge.h"
 
 #include <string.h>
 
@@ -18,14 +18,14 @@ static bool is_text(const char *text, size_t len)
 	return true;
 }
 
-enum outcome answer_judge(const char *text, size_t len, bool framed, const char *expect)
+enum outcome judge_answer(const char *text, size_t len, bool framed, const char *expect)
 {
 	const size_t prefix_len = sizeof(PROTOCOL_ERROR_PREFIX) - 1;
 
 	if (len == 0) {
 		return framed ? OUTCOME_BAD_UNFINISHED : OUTCOME_ERROR_CLOSED;
 	}
-	if (len > ANSWER_MAX_BYTES) {
+	if (len > JUDGE_MAX_BYTES) {
 		return OUTCOME_BAD_TOO_LONG;
 	}
 	if (!is_text(text, len)) {
@@ -44,7 +44,7 @@ enum outcome answer_judge(const char *text, size_t len, bool framed, const char 
 	return OUTCOME_ANSWERED;
 }
 
-unsigned answer_surplus_lines(const char *text, size_t len)
+unsigned judge_surplus_lines(const char *text, size_t len)
 {
 	const char *end = text + len;
 	unsigned lines = 0;

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit/unit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/io.h"
+#include "daemon/closing.h"
+#include "unit/process.h"
+#include "unit/sockets.h"
+
+/* Nothing here looks at a clock: the time is what we say it is. */
+#define NOW_NS (1000 * CLOCK_S)
+
+#define CAPACITY 4
+
+static struct closing *closing;
+
+static void set_up(void)
+{
+	closing = closing_new(CAPACITY);
+	ck_assert_ptr_nonnull(closing);
+}
+
+static void tear_down(void)
+{
+	closing_free(closing);
+}
+
+/* Answer on the server's side, and give it away. Returns the client's side. */
+static int add(struct sockets_pair pair, uint64_t now_ns)
+{
+	ck_assert_int_eq(send(pair.server_fd, "line\n", 5, MSG_MORE | MSG_NOSIGNAL), 5);
+	ck_assert_int_eq(shutdown(pair.server_fd, SHUT_WR), 0);
+	closing_add(closing, pair.server_fd, now_ns);
+	return pair.client_fd;
+}
+
+/* Until what the client did has reached the server's end. */
+static void await(int fd, short events)
+{
+	struct pollfd item = { .fd = fd, .events = events };
+
+	ck_assert_int_eq(poll(&item, 1, (int)(process_slow_ns(5 * CLOCK_S) / CLOCK_MS)), 1);
+}
+
+static bool is_closed(int client_fd)
+{
+	struct pollfd item = { .fd = client_fd, .events = 0 };
+
+	/* POLLHUP: both directions are over; ours is not, as long as the server's end is open. */
+	return poll(&item, 1, 0) == 1 && (item.revents & (POLLHUP | POLLERR));
+}
+
+START_TEST(test_empty)
+{
+	ck_assert_uint_eq(closing_count(closing), 0);
+	ck_assert_uint_eq(closing_due_ns(closing), CLOCK_NEVER);
+	closing_sweep(closing, NOW_NS);
+	closing_free(NULL);
+}
+END_TEST
+
+START_TEST(test_closed_at_the_first_look)
+{
+	struct sockets_pair pair = _i ? sockets_tcp_pair() : sockets_unix_pair();
+	int server_fd = pair.server_fd;
+	int client_fd = add(pair, NOW_NS);
+	unsigned open = process_descriptors();
+
+	io_close(&client_fd);
+	await(server_fd, POLLRDHUP);
+	ck_assert_uint_eq(closing_due_ns(closing), NOW_NS + CLOCK_MS);
+	closing_sweep(closing, NOW_NS + CLOCK_MS - 1);
+	ck_assert_uint_eq(closing_count(closing), 1);
+	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	ck_assert_uint_eq(closing_count(closing), 0);
+	ck_assert_uint_eq(closing_due_ns(closing), CLOCK_NEVER);
+	ck_assert_uint_eq(process_descriptors(), open - 2);
+}
+END_TEST
+
+/* 1 + 2 + 4 + ... + 512 ms, each look on time. */
+START_TEST(test_waits_double)
+{
+	int client_fd = add(sockets_unix_pair(), NOW_NS);
+	uint64_t now_ns = NOW_NS;
+
+	for (unsigned look = 0; look < 10; look++) {
+		ck_assert_uint_eq(closing_count(closing), 1);
+		ck_assert(!is_closed(client_fd));
+		ck_assert_uint_eq(closing_due_ns(closing), now_ns + (CLOCK_MS << look));
+		now_ns += CLOCK_MS << look;
+		closing_sweep(closing, now_ns - 1);
+		ck_assert_uint_eq(closing_due_ns(closing), now_ns);
+		closing_sweep(closing, now_ns);
+	}
+	ck_assert_uint_eq(now_ns - NOW_NS, 1023 * CLOCK_MS);
+	ck_assert_uint_eq(closing_count(closing), 0);
+	ck_assert(is_closed(client_fd));
+	io_close(&client_fd);
+}
+END_TEST
+
+/* A sweep that comes very late is one look, and not all of them at once. */
+START_TEST(test_late_sweep_is_one_look)
+{
+	int client_fd = add(sockets_unix_pair(), NOW_NS);
+
+	closing_sweep(closing, NOW_NS + 10 * CLOCK_S);
+	ck_assert_uint_eq(closing_count(closing), 1);
+	ck_assert_uint_eq(closing_due_ns(closing), NOW_NS + 10 * CLOCK_S + 2 * CLOCK_MS);
+	io_close(&client_fd);
+}
+END_TEST
+
+START_TEST(test_due_is_the_earliest)
+{
+	int older_fd = add(sockets_unix_pair(), NOW_NS);
+	int newer_fd;
+
+	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	closing_sweep(closing, NOW_NS + 3 * CLOCK_MS);
+	newer_fd = add(sockets_unix_pair(), NOW_NS + 4 * CLOCK_MS);
+	/* The newer one's first look is due before the older one's third. */
+	ck_assert_uint_eq(closing_due_ns(closing), NOW_NS + 5 * CLOCK_MS);
+	closing_sweep(closing, NOW_NS + 5 * CLOCK_MS);
+	/* Both are due at 7 ms now. */
+	ck_assert_uint_eq(closing_due_ns(closing), NOW_NS + 7 * CLOCK_MS);
+	io_close(&older_fd);
+	io_close(&newer_fd);
+	closing_sweep(closing, NOW_NS + 7 * CLOCK_MS);
+	ck_assert_uint_eq(closing_count(closing), 0);
+}
+END_TEST
+
+/* The point of it all: a client that talks, before or after its line, sees a clean end. */
+START_TEST(test_no_reset)
+{
+	struct sockets_pair pair = sockets_tcp_pair();
+	int client_fd = pair.client_fd;
+	char text[64];
+	int error = -1;
+	socklen_t len = sizeof(error);
+
+	ck_assert_int_eq(send(client_fd, "GET / HTTP/1.0\r\n\r\n", 18, 0), 18);
+	await(pair.server_fd, POLLIN);
+	add(pair, NOW_NS);
+	ck_assert_int_eq(send(client_fd, "more", 4, 0), 4);
+	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	ck_assert_uint_eq(closing_count(closing), 1);
+	ck_assert_int_eq(sockets_read_all(client_fd, text, sizeof(text)), 5);
+	ck_assert_str_eq(text, "line\n");
+	ck_assert_int_eq(getsockopt(client_fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+	ck_assert_int_eq(error, 0);
+	ck_assert_int_eq(shutdown(client_fd, SHUT_WR), 0);
+	await(pair.server_fd, POLLRDHUP);
+	closing_sweep(closing, NOW_NS + 3 * CLOCK_MS);
+	ck_assert_uint_eq(closing_count(closing), 0);
+	await(client_fd, 0);
+	ck_assert_int_eq(getsockopt(client_fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+	ck_assert_int_eq(error, 0);
+	io_close(&client_fd);
+}
+END_TEST
+
+/* One look throws away a bounded amount, so that one client cannot keep a worker busy. */
+START_TEST(test_talker)
+{
+	static char much[96 << 10];
+	struct sockets_pair pair = sockets_unix_pair();
+	int client_fd = add(pair, NOW_NS);
+	int bytes = 1 << 20;
+	char text[64];
+
+	ck_assert_int_eq(setsockopt(client_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)), 0);
+	ck_assert_int_eq(send(client_fd, much, sizeof(much), MSG_DONTWAIT), sizeof(much));
+	ck_assert_int_eq(shutdown(client_fd, SHUT_WR), 0);
+	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	ck_assert_uint_eq(closing_count(closing), 1);
+	closing_sweep(closing, NOW_NS + 3 * CLOCK_MS);
+	ck_assert_uint_eq(closing_count(closing), 0);
+	ck_assert_int_eq(sockets_read_all(client_fd, text, sizeof(text)), 5);
+	io_close(&client_fd);
+}
+END_TEST
+
+START_TEST(test_reset_by_client)
+{
+	struct sockets_pair pair = sockets_tcp_pair();
+	struct linger abort_it = { .l_onoff = 1, .l_linger = 0 };
+	int client_fd = add(pair, NOW_NS);
+
+	setsockopt(client_fd, SOL_SOCKET, SO_LINGER, &abort_it, sizeof(abort_it));
+	io_close(&client_fd);
+	await(pair.server_fd, POLLERR);
+	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	ck_assert_uint_eq(closing_count(closing), 0);
+}
+END_TEST
+
+/* Whoever has been looked at most often goes first; nobody goes before there is need. */
+START_TEST(test_makes_room)
+{
+	int clients[CAPACITY + 2];
+	uint64_t now_ns = NOW_NS;
+
+	for (int i = 0; i < CAPACITY; i++) {
+		clients[i] = add(sockets_unix_pair(), now_ns);
+		if (i == 1) {
+			now_ns += CLOCK_MS;
+			closing_sweep(closing, now_ns);
+		}
+	}
+	for (int i = CAPACITY; i < CAPACITY + 2; i++) {
+		ck_assert(!is_closed(clients[i - CAPACITY]));
+		clients[i] = add(sockets_unix_pair(), now_ns);
+		ck_assert_uint_eq(closing_count(closing), CAPACITY);
+		ck_assert(is_closed(clients[i - CAPACITY]));
+	}
+	for (int i = 2; i < CAPACITY + 2; i++) {
+		ck_assert(!is_closed(clients[i]));
+	}
+	for (int i = 0; i < CAPACITY + 2; i++) {
+		io_close(&clients[i]);
+	}
+	closing_sweep(closing, now_ns + 10 * CLOCK_MS);
+	ck_assert_uint_eq(closing_count(closing), 0);
+}
+END_TEST
+
+/* The one that makes room had talked: what it said is thrown away, so it still gets its line. */
+START_TEST(test_room_without_reset)
+{
+	struct sockets_pair pair = sockets_tcp_pair();
+	int client_fd = add(pair, NOW_NS);
+	int others[CAPACITY];
+	char text[64];
+
+	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	ck_assert_int_eq(send(client_fd, "more", 4, 0), 4);
+	await(pair.server_fd, POLLIN);
+	for (int i = 0; i < CAPACITY; i++) {
+		others[i] = add(sockets_unix_pair(), NOW_NS + CLOCK_MS);
+	}
+	ck_assert_int_eq(sockets_read_all(client_fd, text, sizeof(text)), 5);
+	io_close(&client_fd);
+	for (int i = 0; i < CAPACITY; i++) {
+		io_close(&others[i]);
+	}
+}
+END_TEST
+
+START_TEST(test_free_closes)
+{
+	unsigned open = process_descriptors();
+	struct closing *mine = closing_new(2);
+	struct sockets_pair pair = sockets_unix_pair();
+
+	closing_add(mine, pair.server_fd, NOW_NS);
+	io_close(&pair.client_fd);
+	closing_free(mine);
+	ck_assert_uint_eq(process_descriptors(), open);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+	Suite *suite = suite_create("closing");
+	TCase *tcase = tcase_create("closing");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 30);
+	tcase_add_test(tcase, test_empty);
+	tcase_add_loop_test(tcase, test_closed_at_the_first_look, 0, 2);
+	tcase_add_test(tcase, test_waits_double);
+	tcase_add_test(tcase, test_late_sweep_is_one_look);
+	tcase_add_test(tcase, test_due_is_the_earliest);
+	tcase_add_test(tcase, test_no_reset);
+	tcase_add_test(tcase, test_talker);
+	tcase_add_test(tcase, test_reset_by_client);
+	tcase_add_test(tcase, test_makes_room);
+	tcase_add_test(tcase, test_room_without_reset);
+	tcase_add_test(tcase, test_free_closes);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
