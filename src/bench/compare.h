@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * --vs: is B slower than A? Both are asked in short rounds, in blocks of A B B A or B A A B, so that
- * what drifts on the machine hits both alike. Each block gives one ratio B/A, and one of its two
- * rounds of A against each other: the noise floor. A difference is called one only if the interval
- * of the ratio excludes 1 and the ratio is farther from 1 than A was found to be from itself, and
- * than one part in a hundred, which is as good as nothing.
+ * --vs: is B slower than A? Both are asked in short rounds, in blocks of A B B A or B A A B, so
+ * that what drifts on the machine hits both alike. Each block gives one ratio B/A, and one of its
+ * two rounds of A against each other: the noise floor. A difference is called one only if the
+ * interval of the ratio excludes 1 and the ratio is farther from 1 than A was found to be from
+ * itself, and than one part in a hundred, which is as good as nothing.
  *
  * The ratio is of throughputs in a closed loop (below 1: B is slower) and of median latencies in an
  * open one, where the throughput is given (above 1: B is slower).

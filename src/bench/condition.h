@@ -5,7 +5,7 @@
  *	METRIC OP VALUE		OP: < <= > >=; blanks are allowed around it
  *
  *	min mean max pN		latency; pN is any percentile: p50, p99, p999 (99.9), p99.9
- *	lost late duplicate bad errors unsent failed	a number of requests, or with % of those sent
+ *	lost late duplicate bad errors unsent failed	a number, or with % of those sent
  *	throughput		answers a second
  *	server-cpu		a duration for each reply (with --pid)
  *	ratio			of --vs, a number

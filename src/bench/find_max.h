@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * --find-max: the highest rate of an open loop at which a condition holds. From a quarter of what a
- * closed loop reaches the rate is doubled until it fails, then bisected to within 5 %. Every rate is
- * tried until two tries agree. One that fails and is invalid is not counted; four of them are a
- * failure, of the generator. A try also fails if more than one request in a hundred got no good answer: a figure of the others would be
- * worth nothing.
+ * closed loop reaches the rate is doubled until it fails, then bisected to within 5 %. Every rate
+ * is tried until two tries agree. One that fails and is invalid is not counted; four of them are a
+ * failure, of the generator. A try also fails if more than one request in a hundred got no good
+ * answer: a figure of the others would be worth nothing.
  */
 #ifndef RUPTIME_BENCH_FIND_MAX_H
 #define RUPTIME_BENCH_FIND_MAX_H

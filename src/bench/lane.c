@@ -260,7 +260,7 @@ static void dispatch(struct lane *lane, const struct epoll_event *event)
 		return;
 	}
 	request = &lane->requests[index];
-	/* An event fetched together with the one that ended the request is about nobody any more. */
+	/* An event fetched along with the one that ended its request is about nobody. */
 	if (request->generation == (uint32_t)(tag >> (TAG_ROLE_BITS + TAG_INDEX_BITS))) {
 		lane->transport->event(lane, request, role, event->events);
 	}

@@ -90,8 +90,9 @@ struct lane {
 };
 
 /*
- * Make LANE the NUMBER-th of PLAN->threads, with SLOTS requests, to begin at START_NS. Borrows PLAN,
- * TARGET and DONE_FD until lane_fini(). Returns 0, or -1 with errno; lane_fini() in either case.
+ * Make LANE the NUMBER-th of PLAN->threads, with SLOTS requests, to begin at START_NS. Borrows
+ * PLAN, TARGET and DONE_FD until lane_fini(). Returns 0, or -1 with errno; lane_fini() in either
+ * case.
  */
 int lane_init(struct lane *lane, const struct plan *plan, const struct target *target,
 	unsigned number, uint32_t slots, uint64_t start_ns, int done_fd);

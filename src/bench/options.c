@@ -50,7 +50,7 @@ static const struct cli_option table[] = {
 const struct cli options_cli = {
 	.program = "ruptime-bench",
 	.usage = "[options] ADDRESS",
-	.purpose = "Measure a server that answers each connection, datagram or message with a line.",
+	.purpose = "Measure a server that answers connections, datagrams or messages with a line.",
 	.options = table,
 	.count = sizeof(table) / sizeof(table[0]),
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When each request of an open loop is due: at random with exponential gaps (a Poisson process, what
- * many independent clients make together), or at even distances.
+ * When each request of an open loop is due: at random with exponential gaps (a Poisson process,
+ * what many independent clients make together), or at even distances.
  *
  * A schedule, not a clock: it never looks at the time, so a late sender does not shift it. It does
  * not drift either: every due time is counted from the start. One pacer, one thread.

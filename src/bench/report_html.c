@@ -17,6 +17,14 @@ static void write_card(const char *name, const char *value, const char *unit, FI
 	fprintf(out, "<div><dt>%s</dt><dd>%s <small>%s</small></dd></div>\n", name, value, unit);
 }
 
+static void write_latency_card(const char *name, const struct histogram *latency, double quantile,
+	FILE *out)
+{
+	double value_ns = (double)histogram_quantile_ns(latency, quantile);
+
+	write_card(name, latency->count ? figure_duration(value_ns).text : "none", "", out);
+}
+
 static void write_cards(const struct result *result, FILE *out)
 {
 	const struct tally *tally = result->measured;
@@ -27,10 +35,8 @@ static void write_cards(const struct result *result, FILE *out)
 	fputs("<dl class=\"cards\">\n", out);
 	write_card("Throughput", figure_number(result_throughput_rps(result)).text, "answers/s",
 		out);
-	write_card("Median latency", latency->count ?
-		figure_duration((double)histogram_quantile_ns(latency, 0.5)).text : "none", "", out);
-	write_card("99th percentile", latency->count ?
-		figure_duration((double)histogram_quantile_ns(latency, 0.99)).text : "none", "", out);
+	write_latency_card("Median latency", latency, 0.5, out);
+	write_latency_card("99th percentile", latency, 0.99, out);
 	snprintf(share, sizeof(share), "%.2f %%", failed);
 	write_card("Without a good answer", share, "", out);
 	if (result->server_cpu_known) {
@@ -257,7 +263,8 @@ static void write_tries(const struct find_max *find, FILE *out)
 	};
 
 	plot_write(&(struct plot){
-		.id = "tries", .title = "The search", .subtitle = "99th percentile at each rate tried",
+		.id = "tries", .title = "The search",
+		.subtitle = "99th percentile at each rate tried",
 		.x = { .title = "requests a second", .unit = PLOT_NUMBER, .logarithmic = true },
 		.y = { .unit = PLOT_DURATION, .logarithmic = true },
 		.series = series, .count = 2,
@@ -286,8 +293,8 @@ static void write_latencies(const struct report *report, FILE *out)
 	const struct tally *a = report->result->measured;
 
 	fputs("<section><h2>Latency</h2><div class=\"scroll\"><table><tr><th></th><th>min</th>"
-		"<th>mean</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th></tr>\n",
-		out);
+		"<th>mean</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th>"
+		"</tr>\n", out);
 	write_latency_row(report->comparison ? "A" : "latency", &a->latency, out);
 	if (report->comparison) {
 		write_latency_row("B", &report->comparison->b.measured->latency, out);

@@ -172,8 +172,8 @@ static void print_result(const struct result *result, FILE *out)
 	fputc('\n', out);
 	print_counts(result->measured, out);
 	if (warm->sent > 0) {
-		fprintf(out, "  warm-up          sent %s, answered %s, p50 %s; in none of the other "
-			"figures\n", figure_count(warm->sent).text,
+		fprintf(out, "  warm-up          sent %s, answered %s, p50 %s; in none of the "
+			"other figures\n", figure_count(warm->sent).text,
 			figure_count(warm->outcomes[OUTCOME_ANSWERED]).text,
 			figure_duration((double)histogram_quantile_ns(&warm->latency, 0.5)).text);
 	}

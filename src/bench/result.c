@@ -72,8 +72,8 @@ static void judge_lag(struct result *result)
 	}
 	if (lag_ns > bound_ns) {
 		snprintf(result->invalid, sizeof(result->invalid),
-			"the generator sent late: 1 in 100 requests left %.1f ms or more after it was "
-			"due, and %.1f ms is all that is tolerable here", (double)lag_ns / CLOCK_MS,
+			"the generator sent late: 1 in 100 requests left %.1f ms or more after it "
+			"was due, and %.1f ms is all that is tolerable here", (double)lag_ns / CLOCK_MS,
 			(double)bound_ns / CLOCK_MS);
 	}
 }
@@ -87,7 +87,8 @@ void result_judge(struct result *result)
 		snprintf(result->invalid, sizeof(result->invalid),
 			"the generator ran out of ports, descriptors or memory %llu times",
 			(unsigned long long)own_faults(tally));
-	} else if (result->plan.open_loop && result->plan.in_flight == 0 && result->short_of_slots) {
+	} else if (result->plan.open_loop && result->plan.in_flight == 0 &&
+		   result->short_of_slots) {
 		snprintf(result->invalid, sizeof(result->invalid),
 			"the generator could not keep as many requests in flight as were due");
 	} else if (result->plan.open_loop) {

@@ -23,7 +23,7 @@ struct result {
 	uint64_t server_cpu_ns;
 	bool server_cpu_known;
 	struct kernel_drops drops;	/* from before the warm-up to after the last answer */
-	bool short_of_slots;		/* open loop: more would have been in flight than possible */
+	bool short_of_slots;		/* open loop: more were due than could be in flight */
 	bool interrupted;
 	char invalid[160];		/* why it is; "" if it is valid */
 };

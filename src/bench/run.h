@@ -9,7 +9,7 @@
 #include "bench/result.h"
 #include "bench/target.h"
 
-/* The most requests that PLAN's threads together may have in flight, by the limit of descriptors. */
+/* The most that PLAN's threads together may have in flight, by the limit of descriptors. */
 uint32_t run_in_flight_max(const struct plan *plan, const struct target *target);
 
 /*

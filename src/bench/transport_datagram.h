@@ -14,9 +14,9 @@
 #define DATAGRAM_REQUEST_BYTES 128
 
 /*
- * A non-blocking socket connected to TARGET, with a name of its own to answer to and a large receive
- * buffer. Connected, because a server's answers to a UNIX socket are then not limited to ten, and
- * because a UDP socket then hears that nobody listens. Returns it, or -1 with errno.
+ * A non-blocking socket connected to TARGET, with a name of its own to answer to and a large
+ * receive buffer. Connected, because a server's answers to a UNIX socket are then not limited to
+ * ten, and because a UDP socket then hears that nobody listens. Returns it, or -1 with errno.
  */
 int datagram_socket(const struct target *target);
 

@@ -118,7 +118,7 @@ static void read_status(struct lane *lane, struct request *request)
 	} else if (got == 0 && !request->status_seen) {
 		end(lane, request, OUTCOME_ERROR_CLOSED);
 	} else if (got == 0 || (got == 1 && status[0] == 0)) {
-		/* Said its last: what still comes is the line, and a close must not wake us again. */
+		/* It has said its last; only the line may still come. */
 		request->status_seen = true;
 		io_close(&request->conn_fd);
 		end_if_complete(lane, request);

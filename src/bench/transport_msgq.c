@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * msgq: "uptime T" goes to the queue KEY, the line comes as type T from KEY | 0x40000000, and T is a
- * ticket. No poll() knows of these queues, so a second thread sits in msgrcv(), takes the time, and
- * passes answers on through a ring; it wakes the lane once for as many as there were. It takes all
- * types up to 65,536, so two of these must not measure one server at the same time.
+ * msgq: "uptime T" goes to the queue KEY, the line comes as type T from KEY | 0x40000000, and T is
+ * a ticket. No poll() knows of these queues, so a second thread sits in msgrcv(), takes the time,
+ * and passes answers on through a ring; it wakes the lane once for as many as there were. It takes
+ * all types up to 65,536, so two of these must not measure one server at the same time.
  */
 #include "bench/transport.h"
 
@@ -52,9 +52,9 @@ struct msgq_state {
 	int wake_fd;
 	_Atomic bool stop;
 	/*
-	 * One writer, one reader. The receiver's release of WRITTEN orders the reply before it and
-	 * pairs with the lane's acquire in take_replies(); the lane's release of TAKEN, after it has
-	 * read the reply, pairs with the receiver's acquire in push().
+	 * One writer, one reader. The receiver's release of WRITTEN in push() orders the reply
+	 * before it and pairs with the lane's acquire in msgq_own_event(); the lane's release of
+	 * TAKEN there, after it has read the reply, pairs with the receiver's acquire in push().
 	 */
 	_Atomic uint32_t written;
 	_Atomic uint32_t taken;

@@ -3,8 +3,8 @@
  * Datagrams of one byte. All answers look alike, so each request under way has a socket to itself,
  * and the socket tells whose answer came. After its answer a socket rests for a while before it is
  * used again, and one whose request was lost until no answer is to be expected any more: what comes
- * to a resting socket is a duplicate, or late. Sockets are opened when no rested one is there, up to
- * a limit; beyond it the one that has rested longest must do.
+ * to a resting socket is a duplicate, or late. Sockets are opened when no rested one is there, up
+ * to a limit; beyond it the one that has rested longest must do.
  */
 #include "bench/transport_datagram.h"
 

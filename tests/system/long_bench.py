@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What needs many repeats to be known of ruptime-bench: make check-long. Best on a quiet machine."""
+"""What needs many repeats to be known of ruptime-bench: make check-long, on a quiet machine."""
 
 import statistics
 import unittest

@@ -97,7 +97,8 @@ END_TEST
 static const char *const bad_conditions[] = {
 	"", "p", "p99", "99<5ms", "p99=5ms", "p99==5ms", "p99<", "p99<5", "p99<ms", "p99<-5ms",
 	"p99<5ms!", "p9x<5ms", "p99.<5ms", "p.9<5ms", "P99<5ms", "lost", "lost>%", "lost>1.5",
-	"lost>x", "lost>1%%", "throughput>1%", "throughput>5ms", "ratio<inf", "ratio<0x1", "invalid>0",
+	"lost>x", "lost>1%%", "throughput>1%", "throughput>5ms", "ratio<inf", "ratio<0x1",
+	"invalid>0",
 	"sent>1", "<5ms",
 	"p99<1000000000000000000000000000000000000000000000000000000000000000ms",
 };
