@@ -11,6 +11,8 @@
 #include "common/clock.h"
 
 #define ROUND_MIN_NS	    (25 * CLOCK_MS)
+#define WARMUP_MIN_NS	    (100 * CLOCK_MS)
+#define ANSWERS_IN_A_ROW    8		/* that come one after the other in a round, at least */
 #define SETTLE_SHARE	    10		/* of a round, before it counts */
 #define ROUNDS_IN_BLOCK	    4
 #define LEAST_DIFFERENCE    0.01
@@ -68,31 +70,30 @@ static int run_block(const struct plan *plan, const struct target *a, const stru
 	return 0;
 }
 
-static int warm_up(const struct plan *plan, const struct target *target)
+/* Let TARGET warm up, and make *ROUND_NS long enough for some answers to come in a round. */
+static int warm_up(const struct plan *plan, const struct target *target, uint64_t *round_ns)
 {
 	struct plan only = *plan;
-	struct result ignored;
+	struct result result;
+	uint64_t needed_ns;
 
 	only.warmup_ns = 0;
-	only.duration_ns = plan->warmup_ns;
-	if (plan->warmup_ns == 0) {
-		return 0;
-	}
-	if (run(&only, target, &ignored) < 0) {
+	only.duration_ns = plan->warmup_ns > WARMUP_MIN_NS ? plan->warmup_ns : WARMUP_MIN_NS;
+	if (run(&only, target, &result) < 0) {
 		return -1;
 	}
-	result_fini(&ignored);
+	needed_ns = ANSWERS_IN_A_ROW * histogram_quantile_ns(&result.measured->service, 0.5);
+	if (*round_ns < needed_ns) {
+		*round_ns = needed_ns;
+	}
+	result_fini(&result);
 	return 0;
 }
 
-static bool has_zero(const double *values, unsigned count)
+/* Do both rounds of a block have a figure? */
+static bool is_complete(const double *rounds)
 {
-	for (unsigned i = 0; i < count; i++) {
-		if (!(values[i] > 0)) {
-			return true;
-		}
-	}
-	return false;
+	return rounds[0] > 0 && rounds[1] > 0;
 }
 
 static enum comparison_verdict verdict_of(const struct comparison *comparison)
@@ -121,17 +122,19 @@ int compare_judge(struct comparison *comparison, uint64_t seed)
 	const double *b = comparison->b_rounds;
 	double ratios[COMPARISON_BLOCKS];
 	double noises[COMPARISON_BLOCKS];
-	unsigned blocks = comparison->rounds / 2;
+	unsigned blocks = 0;
 
 	comparison->verdict = COMPARISON_NOT_JUDGED;
 	comparison->ratio = (struct interval){ NAN, NAN, NAN };
 	comparison->noise = comparison->ratio;
-	if (blocks < COMPARISON_BLOCKS / 2 || has_zero(a, 2 * blocks) || has_zero(b, 2 * blocks)) {
-		return 0;
+	for (unsigned i = 0; i + 1 < comparison->rounds; i += 2) {
+		if (is_complete(&a[i]) && is_complete(&b[i])) {
+			ratios[blocks] = log((b[i] + b[i + 1]) / (a[i] + a[i + 1]));
+			noises[blocks++] = log(a[i + 1] / a[i]);
+		}
 	}
-	for (unsigned i = 0; i < blocks; i++) {
-		ratios[i] = log((b[2 * i] + b[2 * i + 1]) / (a[2 * i] + a[2 * i + 1]));
-		noises[i] = log(a[2 * i + 1] / a[2 * i]);
+	if (blocks < COMPARISON_BLOCKS / 2) {
+		return 0;
 	}
 	if (bootstrap_interval(ratios, blocks, COMPARISON_CONFIDENCE, seed,
 		&comparison->ratio) < 0 ||
@@ -157,11 +160,12 @@ int compare(const struct plan *plan, const struct target *a, const struct target
 	if (round.duration_ns < ROUND_MIN_NS) {
 		round.duration_ns = ROUND_MIN_NS;
 	}
-	round.warmup_ns = round.duration_ns / SETTLE_SHARE;
 	if (result_init(result, &round, a) < 0 || result_init(&comparison->b, &round, b) < 0 ||
-	    warm_up(plan, a) < 0 || warm_up(plan, b) < 0) {
+	    warm_up(plan, a, &round.duration_ns) < 0 ||
+	    warm_up(plan, b, &round.duration_ns) < 0) {
 		goto fail;
 	}
+	round.warmup_ns = round.duration_ns / SETTLE_SHARE;
 	for (unsigned i = 0; i < COMPARISON_BLOCKS && !is_stopped(plan); i++) {
 		/* Which side is first is drawn: a rhythm of the machine's must not favour one. */
 		bool b_first = splitmix_next(&seed) >> 63;

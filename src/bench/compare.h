@@ -27,7 +27,7 @@ enum comparison_verdict {
 	COMPARISON_NO_DIFFERENCE,
 	COMPARISON_SLOWER,	/* B is slower than A */
 	COMPARISON_FASTER,
-	COMPARISON_NOT_JUDGED,	/* rounds without an answer, or interrupted */
+	COMPARISON_NOT_JUDGED,	/* too many rounds without an answer, or interrupted */
 };
 
 struct comparison {
@@ -42,8 +42,9 @@ struct comparison {
 };
 
 /*
- * Compare: PLAN's duration is that of all rounds of one side together. Blocks for about twice the
- * duration and twice the warm-up. Returns 0 with A's merged RESULT and COMPARISON, for the caller
+ * Compare: PLAN's duration is that of all rounds of one side together, or longer if answers take
+ * so long that a round would see few of them. Blocks for about twice the duration and twice the
+ * warm-up. Returns 0 with A's merged RESULT and COMPARISON, for the caller
  * to result_fini() and compare_fini(), or -1 with errno.
  */
 int compare(const struct plan *plan, const struct target *a, const struct target *b,

@@ -73,8 +73,8 @@ static void judge_lag(struct result *result)
 	if (lag_ns > bound_ns) {
 		snprintf(result->invalid, sizeof(result->invalid),
 			"the generator sent late: 1 in 100 requests left %.1f ms or more after it "
-			"was due, and %.1f ms is all that is tolerable here", (double)lag_ns / CLOCK_MS,
-			(double)bound_ns / CLOCK_MS);
+			"was due, and %.1f ms is all that is tolerable here",
+			(double)lag_ns / CLOCK_MS, (double)bound_ns / CLOCK_MS);
 	}
 }
 

@@ -36,6 +36,14 @@ class OddServer:
         self.address = line.split()[1]
         return self
 
+    def wait_for_load(self):
+        """Until it has been woken by a hundred requests or so."""
+        def woken():
+            with open("/proc/%d/status" % self.pid, encoding="ascii") as status:
+                fields = dict(line.split(":", 1) for line in status)
+            return int(fields["voluntary_ctxt_switches"]) > 100
+        harness.wait_for(woken, what="load on " + self.address)
+
     def kill(self):
         self._process.kill()
         self._process.wait()

@@ -3,7 +3,6 @@
 
 import os
 import pty
-import select
 import signal
 import socket
 import statistics
@@ -200,8 +199,9 @@ class Faults(unittest.TestCase):
         for address in ("tcp://127.0.0.1:0", "udp://127.0.0.1:0"):
             with self.subTest(address=address), OddServer(address) as server:
                 began = time.monotonic()
-                process = start("-r", "500", "-d", "1500ms", "--warmup=0", server.address)
-                select.select([], [], [], 0.7 * harness.SLOW)   # well into the run
+                process = start("-r", "500", "-d", "%gs" % (2 * harness.SLOW), "--warmup=0",
+                                server.address)
+                server.wait_for_load()
                 server.kill()
                 status, got = finish(process)
                 self.assertLess(time.monotonic() - began, 8 * harness.SLOW)
@@ -296,7 +296,7 @@ class Terminal(unittest.TestCase):
     def test_interrupt_reports_what_was_measured(self):
         with OddServer("tcp://127.0.0.1:0", "--delay=5ms") as server:
             process = start("-r", "100", "-d", "60s", "--warmup=0", server.address)
-            select.select([], [], [], 0.5 * harness.SLOW)
+            server.wait_for_load()
             process.send_signal(signal.SIGINT)
             status, got = finish(process, timeout=5)
         self.assertEqual((status, got["interrupted"]), (0, True))
