@@ -12,7 +12,7 @@
 
 #define ROUND_MIN_NS	    (25 * CLOCK_MS)
 #define WARMUP_MIN_NS	    (100 * CLOCK_MS)
-#define ANSWERS_IN_A_ROW    8		/* that come one after the other in a round, at least */
+#define ANSWERS_IN_A_ROW    20	/* that come one after the other in a round, at least */
 #define SETTLE_SHARE	    10		/* of a round, before it counts */
 #define ROUNDS_IN_BLOCK	    4
 #define LEAST_DIFFERENCE    0.01

