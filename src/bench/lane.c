@@ -251,7 +251,8 @@ static void dispatch(struct lane *lane, const struct epoll_event *event)
 		uint64_t now_ns = clock_now_ns();
 
 		lane->end_ns = earlier(lane->end_ns, now_ns);
-		lane->stop_ns = earlier(lane->stop_ns, now_ns);
+		/* What is in flight may still be answered: it is not lost because we leave. */
+		lane->stop_ns = earlier(lane->stop_ns, now_ns + lane->plan->timeout_ns);
 		epoll_ctl(lane->epoll_fd, EPOLL_CTL_DEL, lane->plan->stop_fd, NULL);
 		return;
 	}

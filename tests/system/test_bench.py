@@ -309,6 +309,7 @@ class Terminal(unittest.TestCase):
             status, got = finish(process, timeout=5)
         self.assertEqual((status, got["interrupted"]), (0, True))
         self.assertLess(got["duration_s"], 30)
+        self.assertEqual(got["lost"], 0)
         self.assertGreater(got["answered"], 0)
 
 
