@@ -100,7 +100,9 @@ static enum comparison_verdict verdict_of(const struct comparison *comparison)
 {
 	const struct interval *ratio = &comparison->ratio;
 	double distance = fabs(log(ratio->estimate));
-	double floor = fmax(fabs(log(comparison->noise.estimate)), LEAST_DIFFERENCE);
+	/* One round against one scatters by the root of two more than two against two. */
+	double noise = fabs(log(comparison->noise.estimate)) / sqrt(2);
+	double floor = fmax(noise, LEAST_DIFFERENCE);
 	bool below = ratio->high < 1;
 
 	if ((!below && ratio->low <= 1) || distance <= floor) {

@@ -211,6 +211,8 @@ class Faults(unittest.TestCase):
 
 
 class Decisions(unittest.TestCase):
+    limit_s = 180
+
     def test_exit_codes_of_conditions(self):
         with OddServer("tcp://127.0.0.1:0", "--delay=5ms") as server:
             for condition, wanted in (("p50>1ms", 1), ("p50>1s", 0), ("lost>0", 0),
@@ -266,7 +268,7 @@ class Decisions(unittest.TestCase):
         found = []
         for _ in range(3):
             status, got = bench("-c", "4", "-d", "500ms", "--warmup=50ms", "--vs=" + b.address,
-                                "--fail-if=slower", a.address)
+                                "--fail-if=slower", a.address, timeout=60)
             found.append((status, got["vs"]["verdict"]))
             if found[-1] == wanted:
                 return got["vs"]
