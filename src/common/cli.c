@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 
 static int getopt_kind(const struct cli_option *option)
@@ -91,7 +92,8 @@ void cli_print_version(const struct cli *cli, FILE *out)
 
 void cli_complain(const struct cli *cli, const char *format, ...)
 {
-	char text[1024];
+	/* The longest path, and still the reason behind it. */
+	char text[2 * PATH_MAX];
 	va_list args;
 
 	va_start(args, format);

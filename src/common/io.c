@@ -2,9 +2,15 @@
 #include "common/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+bool io_is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
 
 void io_close(int *fd)
 {
@@ -15,6 +21,17 @@ void io_close(int *fd)
 		*fd = -1;
 	}
 	errno = saved;
+}
+
+void io_fill_standard(void)
+{
+	int null_fd;
+
+	/* open() gives the lowest free number. Not close-on-exec: these three are inherited. */
+	do {
+		null_fd = open("/dev/null", O_RDWR);
+	} while (null_fd >= 0 && null_fd <= STDERR_FILENO);
+	io_close(&null_fd);
 }
 
 int io_write_all(int fd, const void *buf, size_t len)

@@ -5,10 +5,20 @@
 #ifndef RUPTIME_COMMON_IO_H
 #define RUPTIME_COMMON_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+/* Is ERROR this machine's want of descriptors or memory, and no peer's doing? */
+bool io_is_shortage(int error);
 
 /* Close *FD unless it is -1, and set it to -1. Keeps errno. */
 void io_close(int *fd);
+
+/*
+ * Open /dev/null on those of 0, 1 and 2 that are closed, so that no other file gets their number
+ * and with it what is meant for stderr. The first thing that a main does.
+ */
+void io_fill_standard(void);
 
 /* Write all of BUF to a blocking descriptor. Returns 0, or -1 with errno. */
 int io_write_all(int fd, const void *buf, size_t len);

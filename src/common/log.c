@@ -64,6 +64,11 @@ void log_set_level(enum log_level level)
 	max_level = level;
 }
 
+bool log_is_verbose(void)
+{
+	return max_level >= LOG_LEVEL_DEBUG;
+}
+
 /* One write() a line: lines of several threads never mix. */
 static void write_line(enum log_level level, const char *text)
 {
@@ -111,31 +116,60 @@ LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
 
-void log_limited(struct log_limit *limit, const char *format, ...)
+/* Is this one of the first LINES of its interval? *HELD_BACK: how many of the last were not. */
+static bool may_log(struct log_limit *limit, uint64_t lines, uint64_t *held_back)
 {
-	int saved = errno;
 	uint64_t now_ns = clock_now_ns();
 	uint64_t next_ns = atomic_load_explicit(&limit->next_ns, memory_order_relaxed);
+
+	*held_back = 0;
+	if (now_ns >= next_ns &&
+	    atomic_compare_exchange_strong_explicit(&limit->next_ns, &next_ns,
+		    now_ns + LIMIT_INTERVAL_NS, memory_order_relaxed, memory_order_relaxed)) {
+		atomic_store_explicit(&limit->logged, 1, memory_order_relaxed);
+		*held_back = atomic_exchange_explicit(&limit->held_back, 0, memory_order_relaxed);
+		return true;
+	}
+	if (atomic_fetch_add_explicit(&limit->logged, 1, memory_order_relaxed) < lines) {
+		return true;
+	}
+	atomic_fetch_add_explicit(&limit->held_back, 1, memory_order_relaxed);
+	return false;
+}
+
+__attribute__((format(printf, 4, 0)))
+static void log_limited_va(enum log_level level, struct log_limit *limit, uint64_t lines,
+	const char *format, va_list args)
+{
+	int saved = errno;
 	uint64_t held_back;
 	char text[LINE_BYTES];
-	va_list args;
 
-	if (now_ns < next_ns ||
-	    !atomic_compare_exchange_strong_explicit(&limit->next_ns, &next_ns,
-		    now_ns + LIMIT_INTERVAL_NS, memory_order_relaxed, memory_order_relaxed)) {
-		atomic_fetch_add_explicit(&limit->held_back, 1, memory_order_relaxed);
-		return;
-	}
-	held_back = atomic_exchange_explicit(&limit->held_back, 0, memory_order_relaxed);
-	va_start(args, format);
-	vsnprintf(text, sizeof(text) - NOTE_BYTES, format, args);
-	va_end(args);
-	if (held_back) {
-		snprintf(text + strlen(text), NOTE_BYTES, " (and %llu more like it)",
-			(unsigned long long)held_back);
-	}
-	if (LOG_LEVEL_WARNING <= max_level) {
-		write_line(LOG_LEVEL_WARNING, text);
+	if (level <= max_level && may_log(limit, lines, &held_back)) {
+		vsnprintf(text, sizeof(text) - NOTE_BYTES, format, args);
+		if (held_back) {
+			snprintf(text + strlen(text), NOTE_BYTES, " (and %llu more like it)",
+				(unsigned long long)held_back);
+		}
+		write_line(level, text);
 	}
 	errno = saved;
+}
+
+void log_limited(struct log_limit *limit, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_limited_va(LOG_LEVEL_WARNING, limit, 1, format, args);
+	va_end(args);
+}
+
+void log_some(struct log_limit *limit, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_limited_va(LOG_LEVEL_INFO, limit, LOG_SOME_LINES, format, args);
+	va_end(args);
 }

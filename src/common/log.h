@@ -10,6 +10,7 @@
 #define RUPTIME_COMMON_LOG_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum log_level {
@@ -19,9 +20,10 @@ enum log_level {
 	LOG_LEVEL_DEBUG,
 };
 
-/* One cause that may repeat quickly: at most one line in 30 s, with the count of those between. */
+/* One cause that may repeat quickly, and what was logged and held back of it in its 30 s. */
 struct log_limit {
 	_Atomic uint64_t next_ns;
+	_Atomic uint64_t logged;
 	_Atomic uint64_t held_back;
 };
 
@@ -39,8 +41,19 @@ void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* A warning, rate-limited by LIMIT (zero-initialized, one for each cause). */
+/*
+ * A warning, at most one in 30 s for each LIMIT (zero-initialized, one for each cause); the next
+ * one tells how many were held back.
+ */
 void log_limited(struct log_limit *limit, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* The same for information that somebody else's doing brings in: LOG_SOME_LINES in 30 s. */
+#define LOG_SOME_LINES 1000
+void log_some(struct log_limit *limit, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Would log_debug() write anything? For what is costly to find out only to be logged. */
+bool log_is_verbose(void);
 
 #endif

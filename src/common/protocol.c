@@ -53,12 +53,17 @@ void protocol_write_answer_header(void *header, const uint8_t *nonce)
 	memcpy(bytes + MAGIC_BYTES, nonce, PROTOCOL_NONCE_BYTES);
 }
 
+bool protocol_is_answer(const void *datagram, size_t len)
+{
+	return len >= MAGIC_BYTES && memcmp(datagram, answer_magic, MAGIC_BYTES) == 0;
+}
+
 const char *protocol_parse_answer(const void *datagram, size_t len, const uint8_t *nonce,
 	size_t *line_len)
 {
 	const char *bytes = datagram;
 
-	if (len <= PROTOCOL_ANSWER_HEADER_BYTES || memcmp(bytes, answer_magic, MAGIC_BYTES) != 0 ||
+	if (len <= PROTOCOL_ANSWER_HEADER_BYTES || !protocol_is_answer(datagram, len) ||
 	    memcmp(bytes + MAGIC_BYTES, nonce, PROTOCOL_NONCE_BYTES) != 0) {
 		return NULL;
 	}

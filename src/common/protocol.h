@@ -59,7 +59,10 @@ void protocol_write_answer_header(void *header, const uint8_t *nonce);
 const char *protocol_parse_answer(const void *datagram, size_t len, const uint8_t *nonce,
 	size_t *line_len);
 
-/* Are these LEN bytes, without '\n', something that may be shown: not empty, all printable ASCII? */
+/* Is this an answer to an extended request, whatever its nonce? Then it is never a plain line. */
+bool protocol_is_answer(const void *datagram, size_t len);
+
+/* May these LEN bytes, without '\n', be shown: not empty, all of them printable ASCII? */
 bool protocol_is_printable(const char *text, size_t len);
 
 #endif

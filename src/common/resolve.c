@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/io.h"
+
 static const char *protocol_name(const struct address *address)
 {
 	return address->scheme == ADDRESS_UDP ? "udp" : "tcp";
@@ -63,13 +65,22 @@ int resolve_sockets(const struct address *address, int family, struct addrinfo *
 		.ai_flags = AI_NUMERICSERV | (address->host[0] ? 0 : AI_PASSIVE),
 	};
 	const char *host = address->host[0] ? address->host : NULL;
-	int error = getaddrinfo(host, address->port, &hints, list);
+	int error;
 
-	if (error) {
-		*why = error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error);
+	errno = 0;
+	error = getaddrinfo(host, address->port, &hints, list);
+	if (!error) {
+		return 0;
+	}
+	/* glibc calls a name unknown, too, when it could not open the files to look it up in. */
+	if (error == EAI_MEMORY || io_is_shortage(errno)) {
+		errno = error == EAI_MEMORY ? ENOMEM : errno;
+		*why = strerrordesc_np(errno);
 		return -1;
 	}
-	return 0;
+	*why = error == EAI_SYSTEM && errno ? strerrordesc_np(errno) : gai_strerror(error);
+	errno = ENOENT;
+	return -1;
 }
 
 void resolve_describe(const struct sockaddr *sockaddr, socklen_t len, enum address_scheme scheme,

@@ -24,7 +24,8 @@ int resolve_port(struct address *address, const char **why);
 /*
  * The socket addresses of ADDRESS, whose port is a number: FAMILY is AF_UNSPEC, AF_INET or
  * AF_INET6. Without a host, those to bind for every local address, IPv4 first.
- * Returns 0 and *LIST, which the caller frees with freeaddrinfo(), or -1 with *WHY (a constant).
+ * Returns 0 and *LIST, which the caller frees with freeaddrinfo(), or -1 with *WHY (a constant) and
+ * errno: a shortage as in io_is_shortage(), or ENOENT if no address was found.
  */
 int resolve_sockets(const struct address *address, int family, struct addrinfo **list,
 	const char **why);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Polls the listeners and accepts from each that is ready until nothing waits, or its turn is
- * over. All that one turn yields is one batch.
+ * over. All that one turn yields is one batch. Connections that have to bring a descriptor first
+ * wait in the gate, which is polled like one more listener.
  *
  * When descriptors or memory run out, accepting pauses: the listeners stay readable, and accept()
  * fails even when nobody waits, so trying again at once would be a spin.
@@ -14,7 +15,9 @@
 #include <sys/socket.h>
 
 #include "common/clock.h"
+#include "common/io.h"
 #include "common/log.h"
+#include "daemon/fdpass_gate.h"
 
 /* Connections accepted from one listener before the others have their turn. */
 #define TURN_CONNECTIONS 64
@@ -22,15 +25,116 @@
 #define PAUSE_MIN_MS 10
 #define PAUSE_MAX_MS 100
 
+/* How long those on the threshold and at the gate may still take when the server stops. */
+#define LAST_CALL_NS (500 * CLOCK_MS)
+#define THRESHOLD_MS 5
+
+struct acceptor {
+	struct fdpass_gate *gate;	/* NULL: nothing listens for descriptors */
+};
+
 enum turn {
 	TURN_OVER,	/* there may be more */
 	TURN_EMPTY,	/* nobody waits */
 	TURN_STARVED,	/* no descriptor or no memory */
 };
 
-static bool is_starvation(int error)
+static void count_drop(struct ingress *acceptor, const struct listener *listener,
+	enum stats_drop reason)
 {
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+	stats_add(&acceptor->counters->dropped[listener->address.scheme][reason], 1);
+}
+
+/* Somebody leaves the gate without what we wanted. Whoever is still there is told. */
+static void turn_away(struct ingress *acceptor, struct fdpass_visitor *visitor)
+{
+	const char *why = NULL;
+	enum stats_drop reason = STATS_FD_REFUSED;
+
+	switch (visitor->result) {
+	case FDPASS_NONE:
+		why = PROTOCOL_ERROR_PREFIX "no descriptor came with the first byte\n";
+		break;
+	case FDPASS_TOO_MANY:
+		why = PROTOCOL_ERROR_PREFIX "more came than one descriptor\n";
+		break;
+	case FDPASS_LATER:
+		why = PROTOCOL_ERROR_PREFIX "no descriptor came in time\n";
+		reason = STATS_EXPIRED;
+		break;
+	default:
+		reason = STATS_CLIENT_GONE;
+	}
+	if (why) {
+		(void)!send(visitor->conn_fd, why, strlen(why), MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	count_drop(acceptor, visitor->listener, reason);
+	fdpass_discard(&visitor->passed_fd);
+	io_close(&visitor->conn_fd);
+}
+
+/* Let out of the gate whoever can leave it. */
+static void open_gate(struct ingress *acceptor, struct fdpass_gate *gate)
+{
+	struct request_batch batch = { NULL, NULL, 0 };
+	struct fdpass_visitor visitor;
+
+	for (int i = 0; i < TURN_CONNECTIONS; i++) {
+		struct request *request;
+
+		if (!fdpass_gate_leave(gate, clock_now_ns(), &visitor)) {
+			break;
+		}
+		if (visitor.result != FDPASS_GOT) {
+			turn_away(acceptor, &visitor);
+			continue;
+		}
+		if (batch.first && batch.first->listener != visitor.listener) {
+			request_batch_push(&batch, acceptor->queue);
+		}
+		request = ingress_take(acceptor, &batch);
+		request->listener = visitor.listener;
+		request->conn_fd = visitor.conn_fd;
+		request->passed_fd = visitor.passed_fd;
+		request_batch_add(&batch, request);
+	}
+	request_batch_push(&batch, acceptor->queue);
+}
+
+static void log_peer(const struct listener *listener, int conn_fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(conn_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0) {
+		log_debug("%s://%s: client pid=%d uid=%u gid=%u",
+			address_scheme_name(listener->address.scheme), listener->address.path,
+			(int)peer.pid, peer.uid, peer.gid);
+	}
+}
+
+/* Takes CONN_FD; REQUEST is used, or goes back. */
+static void welcome(struct ingress *acceptor, const struct listener *listener, int conn_fd,
+	struct request *request, struct request_batch *batch)
+{
+	struct acceptor *state = acceptor->state;
+	struct fdpass_visitor evicted;
+
+	stats_add(&acceptor->counters->requests[listener->address.scheme], 1);
+	if (listener->address.scheme != ADDRESS_TCP && log_is_verbose()) {
+		log_peer(listener, conn_fd);
+	}
+	if (listener->address.scheme != ADDRESS_FDPASS) {
+		request->listener = listener;
+		request->conn_fd = conn_fd;
+		request->passed_fd = -1;
+		request_batch_add(batch, request);
+		return;
+	}
+	request_pool_untake(acceptor->pool, request);
+	if (fdpass_gate_enter(state->gate, listener, conn_fd, clock_now_ns(), &evicted)) {
+		turn_away(acceptor, &evicted);
+	}
 }
 
 static enum turn accept_turn(struct ingress *acceptor, const struct listener *listener)
@@ -43,16 +147,13 @@ static enum turn accept_turn(struct ingress *acceptor, const struct listener *li
 		int conn_fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
 
 		if (conn_fd >= 0) {
-			request->listener = listener;
-			request->conn_fd = conn_fd;
-			request_batch_add(&batch, request);
-			stats_add(&acceptor->counters->requests[listener->address.scheme], 1);
+			welcome(acceptor, listener, conn_fd, request, &batch);
 			continue;
 		}
 		request_pool_untake(acceptor->pool, request);
 		if (errno == EAGAIN) {
 			turn = TURN_EMPTY;
-		} else if (is_starvation(errno)) {
+		} else if (io_is_shortage(errno)) {
 			static struct log_limit limit;
 
 			turn = TURN_STARVED;
@@ -70,23 +171,34 @@ static int next_pause_ms(int pause_ms)
 	return pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
 }
 
-static void accept_until_stop(struct ingress *acceptor, struct pollfd *fds)
+static uint64_t gate_due_ns(const struct acceptor *state)
+{
+	return state->gate ? fdpass_gate_due_ns(state->gate) : CLOCK_NEVER;
+}
+
+static void accept_until_stop(struct ingress *acceptor)
 {
 	const struct listener_set *listeners = acceptor->listeners;
+	struct acceptor *state = acceptor->state;
+	struct pollfd *watched = acceptor->watched;
 	int pause_ms = 0;
 
 	for (;;) {
+		int wait_ms = pause_ms ? pause_ms : clock_poll_ms(gate_due_ns(state));
 		bool starved = false;
 
 		/* In a pause only the stop is waited for. */
-		if (poll(fds, pause_ms ? 1 : listeners->count + 1, pause_ms ? pause_ms : -1) < 0) {
+		if (poll(watched, pause_ms ? 1 : acceptor->watched_count, wait_ms) < 0) {
 			continue;
 		}
-		if (fds[0].revents) {
+		if (watched[0].revents) {
 			return;
 		}
+		if (state->gate) {
+			open_gate(acceptor, state->gate);
+		}
 		for (unsigned i = 0; i < listeners->count && !starved; i++) {
-			if (fds[i + 1].revents) {
+			if (watched[i + 1].revents) {
 				starved = accept_turn(acceptor, &listeners->all[i]) == TURN_STARVED;
 			}
 		}
@@ -94,8 +206,7 @@ static void accept_until_stop(struct ingress *acceptor, struct pollfd *fds)
 	}
 }
 
-/* Whoever was there when the door was shut is served. */
-static void drain(struct ingress *acceptor, const struct listener *listener)
+static void accept_all(struct ingress *acceptor, const struct listener *listener)
 {
 	struct pollfd waiting = { .fd = listener->fd, .events = POLLIN };
 	int pause_ms = 0;
@@ -109,17 +220,80 @@ static void drain(struct ingress *acceptor, const struct listener *listener)
 	}
 }
 
+/*
+ * Whoever was there when the door was shut is served; also who was on the threshold: to a client
+ * whose handshake lacks its last step here, the connection is there already.
+ */
+static void drain(struct ingress *acceptor, const struct listener *listener)
+{
+	struct pollfd waiting = { .fd = listener->fd, .events = POLLIN };
+	uint64_t end_ns = clock_now_ns() + LAST_CALL_NS;
+
+	accept_all(acceptor, listener);
+	while (listener_has_handshakes(listener) && clock_now_ns() < end_ns) {
+		poll(&waiting, 1, THRESHOLD_MS);
+		accept_all(acceptor, listener);
+	}
+	accept_all(acceptor, listener);
+}
+
+/* Those who have come in, but have not sent their descriptor yet. */
+static void drain_gate(struct ingress *acceptor, struct fdpass_gate *gate)
+{
+	struct pollfd watched = { .fd = fdpass_gate_fd(gate), .events = POLLIN };
+	uint64_t end_ns = clock_now_ns() + LAST_CALL_NS;
+	struct fdpass_visitor visitor;
+
+	while (fdpass_gate_due_ns(gate) != CLOCK_NEVER && clock_now_ns() < end_ns) {
+		poll(&watched, 1, clock_poll_ms(end_ns));
+		open_gate(acceptor, gate);
+	}
+	while (fdpass_gate_due_ns(gate) != CLOCK_NEVER &&
+	       fdpass_gate_leave(gate, CLOCK_NEVER, &visitor)) {
+		turn_away(acceptor, &visitor);
+	}
+}
+
 static void *acceptor_main(void *argument)
 {
 	struct ingress *acceptor = argument;
+	struct acceptor *state = acceptor->state;
 
 	pthread_setname_np(pthread_self(), "acceptor");
-	accept_until_stop(acceptor, ingress_watch(acceptor, listener_is_stream));
-	ingress_drain(acceptor, listener_is_stream, drain);
+	accept_until_stop(acceptor);
+	ingress_drain(acceptor, drain);
+	if (state->gate) {
+		drain_gate(acceptor, state->gate);
+		fdpass_gate_free(state->gate);
+	}
 	return NULL;
+}
+
+/* A gate, if there is a listener whose connections have to wait in it. */
+static int prepare_gate(struct ingress *acceptor)
+{
+	struct acceptor *state = acceptor->state;
+
+	for (unsigned i = 0; i < acceptor->listeners->count && !state->gate; i++) {
+		if (acceptor->listeners->all[i].address.scheme == ADDRESS_FDPASS) {
+			state->gate = fdpass_gate_new();
+			if (!state->gate) {
+				return -1;
+			}
+			ingress_watch_too(acceptor, fdpass_gate_fd(state->gate));
+		}
+	}
+	return 0;
 }
 
 int acceptor_start(struct ingress *acceptor)
 {
-	return ingress_start(acceptor, acceptor_main, 0);
+	if (ingress_prepare(acceptor, listener_is_stream, sizeof(struct acceptor)) < 0) {
+		return -1;
+	}
+	if (prepare_gate(acceptor) < 0) {
+		ingress_free(acceptor);
+		return -1;
+	}
+	return ingress_run(acceptor, acceptor_main);
 }

@@ -80,7 +80,8 @@ static int prepare_files(posix_spawn_file_actions_t *files, int out_fd)
 /* Returns 0 or an errno value, as posix_spawn() does. */
 static int spawn(const char *path, int out_fd, pid_t *pid)
 {
-	static char search_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	static char search_path[] =
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	static char locale[] = "LC_ALL=C";
 	char *environment[] = { search_path, locale, NULL };
 	const char *slash = strrchr(path, '/');

@@ -69,7 +69,9 @@ void daemonize_end(int *status_fd, int status)
 	if (*status_fd >= 0) {
 		int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-		dup2(null_fd, 2);
+		for (int fd = 0; fd <= 2; fd++) {
+			dup2(null_fd, fd);
+		}
 		io_close(&null_fd);
 		(void)io_write_all(*status_fd, &byte, 1);
 		io_close(status_fd);

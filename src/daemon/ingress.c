@@ -9,20 +9,50 @@
 #include "common/io.h"
 #include "common/log.h"
 
-int ingress_start(struct ingress *ingress, void *(*main)(void *), size_t state_bytes)
+static void watch(struct ingress *ingress, bool (*ours)(const struct listener *))
 {
-	int error;
+	const struct listener_set *listeners = ingress->listeners;
 
+	ingress->watched[0] = (struct pollfd){ .fd = ingress->stop_fd, .events = POLLIN };
+	for (unsigned i = 0; i < listeners->count; i++) {
+		const struct listener *listener = &listeners->all[i];
+
+		ingress->watched[i + 1] = (struct pollfd){
+			.fd = ours(listener) ? listener->fd : -1,
+			.events = POLLIN,
+		};
+	}
+}
+
+void ingress_watch_too(struct ingress *ingress, int fd)
+{
+	ingress->watched[ingress->watched_count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
+int ingress_prepare(struct ingress *ingress, bool (*ours)(const struct listener *),
+	size_t state_bytes)
+{
 	ingress->running = false;
 	ingress->stop_fd = io_event_open();
 	ingress->pool = request_pool_new(ingress->capacity);
-	ingress->state = calloc(1, state_bytes + 1);
-	ingress->watched = calloc(ingress->listeners->count + 1, sizeof(*ingress->watched));
+	ingress->state = calloc(1, state_bytes);
+	ingress->watched_count = ingress->listeners->count + 1;
+	ingress->watched = calloc(ingress->watched_count + 1, sizeof(*ingress->watched));
 	if (ingress->stop_fd < 0 || !ingress->pool || !ingress->state || !ingress->watched) {
-		error = errno;
-	} else {
-		error = pthread_create(&ingress->thread, NULL, main, ingress);
+		int error = errno;
+
+		ingress_free(ingress);
+		errno = error;
+		return -1;
 	}
+	watch(ingress, ours);
+	return 0;
+}
+
+int ingress_run(struct ingress *ingress, void *(*main)(void *))
+{
+	int error = pthread_create(&ingress->thread, NULL, main, ingress);
+
 	if (error) {
 		ingress_free(ingress);
 		errno = error;
@@ -52,35 +82,19 @@ void ingress_free(struct ingress *ingress)
 	ingress->watched = NULL;
 }
 
-struct pollfd *ingress_watch(struct ingress *ingress, bool (*ours)(const struct listener *))
-{
-	const struct listener_set *listeners = ingress->listeners;
-
-	ingress->watched[0] = (struct pollfd){ .fd = ingress->stop_fd, .events = POLLIN };
-	for (unsigned i = 0; i < listeners->count; i++) {
-		const struct listener *listener = &listeners->all[i];
-
-		ingress->watched[i + 1] = (struct pollfd){
-			.fd = ours(listener) ? listener->fd : -1,
-			.events = POLLIN,
-		};
-	}
-	return ingress->watched;
-}
-
-void ingress_drain(struct ingress *ingress, bool (*ours)(const struct listener *),
+void ingress_drain(struct ingress *ingress,
 	void (*drain)(struct ingress *, const struct listener *))
 {
 	const struct listener_set *listeners = ingress->listeners;
 
 	/* All doors first: the later ones must not fill up while the first is drained. */
 	for (unsigned i = 0; i < listeners->count; i++) {
-		if (ours(&listeners->all[i]) && listener_shut_door(&listeners->all[i]) < 0) {
+		if (ingress->watched[i + 1].fd >= 0 && listener_shut_door(&listeners->all[i]) < 0) {
 			log_warning("cannot shut the door of a listener: %s", strerror(errno));
 		}
 	}
 	for (unsigned i = 0; i < listeners->count; i++) {
-		if (ours(&listeners->all[i])) {
+		if (ingress->watched[i + 1].fd >= 0) {
 			drain(ingress, &listeners->all[i]);
 		}
 	}

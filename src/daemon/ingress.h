@@ -10,12 +10,14 @@
 #include <pthread.h>
 
 #include "daemon/listener.h"
+#include "daemon/options.h"
 #include "daemon/queue.h"
 #include "daemon/request.h"
 #include "daemon/stats.h"
 
 struct ingress {
 	/* Given by whoever starts it; borrowed until ingress_stop() returns. */
+	const struct options *options;
 	const struct listener_set *listeners;
 	struct queue *queue;
 	struct stats_counters *counters;
@@ -23,7 +25,8 @@ struct ingress {
 
 	/* Its own. */
 	void *state;			/* what the thread works with; freed with the rest */
-	struct pollfd *watched;
+	struct pollfd *watched;		/* see ingress_prepare() */
+	unsigned watched_count;
 	struct request_pool *pool;
 	int stop_fd;			/* readable once it is to stop */
 	pthread_t thread;
@@ -31,10 +34,19 @@ struct ingress {
 };
 
 /*
- * Start MAIN as a thread on INGRESS, with STATE_BYTES of zeroed memory for it.
+ * Prepare all that is its own, with STATE_BYTES of zeroed memory for the thread to work with, and
+ * watch the listeners that are OURS: the stop descriptor first, then one entry for each listener
+ * in the order of the set, where those of others are left out by a negative descriptor.
  * Returns 0, or -1 with errno and nothing left behind.
  */
-int ingress_start(struct ingress *ingress, void *(*main)(void *), size_t state_bytes);
+int ingress_prepare(struct ingress *ingress, bool (*ours)(const struct listener *),
+	size_t state_bytes);
+
+/* Watch one more descriptor, behind the listeners. Once only, before ingress_run(). */
+void ingress_watch_too(struct ingress *ingress, int fd);
+
+/* Start MAIN as a thread on INGRESS. Returns 0, or -1 with errno and nothing left behind. */
+int ingress_run(struct ingress *ingress, void *(*main)(void *));
 
 /*
  * Let nobody new in, wait until all that had arrived is in the queue, and end the thread. Its
@@ -44,15 +56,8 @@ int ingress_start(struct ingress *ingress, void *(*main)(void *), size_t state_b
 void ingress_stop(struct ingress *ingress);
 void ingress_free(struct ingress *ingress);
 
-/*
- * For the thread: what to poll, the stop descriptor first, then one entry for each listener in
- * the order of the set; those that are not OURS are left out by a negative descriptor. Lives as
- * long as INGRESS.
- */
-struct pollfd *ingress_watch(struct ingress *ingress, bool (*ours)(const struct listener *));
-
-/* For the thread, once told to stop: shut the door of each listener of ours, then drain it. */
-void ingress_drain(struct ingress *ingress, bool (*ours)(const struct listener *),
+/* For the thread, once told to stop: shut the door of each watched listener, then drain each. */
+void ingress_drain(struct ingress *ingress,
 	void (*drain)(struct ingress *, const struct listener *));
 
 /* A request of its pool, after a sleep if all are out. What is in BATCH is pushed before that. */

@@ -2,8 +2,10 @@
 #include "daemon/listener.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,19 +23,28 @@
 /* How often another port is tried when a free one of IPv4 is taken on IPv6. */
 #define SAME_PORT_TRIES 16
 
-bool listener_is_served(enum address_scheme scheme)
-{
-	return scheme == ADDRESS_TCP || scheme == ADDRESS_UDP;
-}
-
 bool listener_is_stream(const struct listener *listener)
 {
-	return listener->address.scheme == ADDRESS_TCP;
+	switch (listener->address.scheme) {
+	case ADDRESS_TCP:
+	case ADDRESS_UNIX:
+	case ADDRESS_UNIX_SEQPACKET:
+	case ADDRESS_FDPASS:
+		return true;
+	default:
+		return false;
+	}
 }
 
-bool listener_is_udp(const struct listener *listener)
+bool listener_is_datagram(const struct listener *listener)
 {
-	return listener->address.scheme == ADDRESS_UDP;
+	return listener->address.scheme == ADDRESS_UDP ||
+	       listener->address.scheme == ADDRESS_UNIX_DGRAM;
+}
+
+bool listener_is_msgq(const struct listener *listener)
+{
+	return listener->address.scheme == ADDRESS_MSGQ;
 }
 
 static int set_flag(int fd, int level, int name)
@@ -55,8 +66,20 @@ static int ask_for_destination(int fd, int family)
 	return set_flag(fd, IPPROTO_IP, IP_PKTINFO);
 }
 
-static int prepare(int fd, const struct address *address, int family)
+/* However it was written: '*', 0.0.0.0 or [::]. */
+static bool is_any(const struct sockaddr *sockaddr)
 {
+	if (sockaddr->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)sockaddr;
+
+		return IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+	}
+	return ((const struct sockaddr_in *)(const void *)sockaddr)->sin_addr.s_addr == INADDR_ANY;
+}
+
+static int prepare(int fd, const struct address *address, const struct addrinfo *info)
+{
+	int family = info->ai_family;
 	int bytes = RECEIVE_BUFFER_BYTES;
 
 	if (family == AF_INET6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0) {
@@ -68,7 +91,7 @@ static int prepare(int fd, const struct address *address, int family)
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) < 0) {
 		return -1;
 	}
-	return address->host[0] ? 0 : ask_for_destination(fd, family);
+	return is_any(info->ai_addr) ? ask_for_destination(fd, family) : 0;
 }
 
 /* Returns a bound, listening descriptor, or -1 with errno. */
@@ -79,7 +102,7 @@ static int open_socket(const struct address *address, const struct addrinfo *inf
 	if (fd < 0) {
 		return -1;
 	}
-	if (prepare(fd, address, info->ai_family) < 0 ||
+	if (prepare(fd, address, info) < 0 ||
 	    bind(fd, info->ai_addr, info->ai_addrlen) < 0) {
 		goto fail;
 	}
@@ -109,24 +132,31 @@ static void set_port(struct sockaddr *sockaddr, uint16_t port)
 	}
 }
 
+/* One more listener, not yet filled. Returns NULL with errno ENOMEM. */
+static struct listener *append(struct listener_set *set, const struct address *address)
+{
+	struct listener *grown = realloc(set->all, (set->count + 1) * sizeof(*grown));
+
+	if (!grown) {
+		return NULL;
+	}
+	set->all = grown;
+	grown[set->count] = (struct listener){ .address = *address, .fd = -1, .feed_fd = -1 };
+	return &grown[set->count++];
+}
+
 /* Takes FD. Returns 0, or -1 with errno and FD closed. */
-static int append(struct listener_set *set, const struct address *asked, int fd)
+static int append_inet(struct listener_set *set, const struct address *asked, int fd)
 {
 	struct sockaddr_storage bound;
 	socklen_t len = sizeof(bound);
-	struct listener *grown;
-	struct listener *listener;
+	struct listener *listener = append(set, asked);
 
-	grown = realloc(set->all, (set->count + 1) * sizeof(*grown));
-	if (grown) {
-		set->all = grown;
-	}
-	if (!grown || getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
+	if (!listener || getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
 		io_close(&fd);
 		return -1;
 	}
-	listener = &set->all[set->count++];
-	*listener = (struct listener){ .family = bound.ss_family, .fd = fd };
+	listener->fd = fd;
 	resolve_describe((struct sockaddr *)&bound, len, asked->scheme, &listener->address);
 	if (!asked->host[0]) {
 		listener->address.host[0] = '\0';
@@ -134,17 +164,55 @@ static int append(struct listener_set *set, const struct address *asked, int fd)
 	return 0;
 }
 
-/* A host without IPv6, or one where it is switched off, still serves '*' on IPv4. */
-static bool may_be_missing(const struct address *address, const struct addrinfo *info, int error)
+/*
+ * A host without IPv6, or one where it is switched off, still serves '*' on IPv4, and a name that
+ * has kept its IPv6 address in the hosts file.
+ */
+static bool may_be_missing(const struct addrinfo *info, int error)
 {
-	return !address->host[0] && info->ai_family == AF_INET6 &&
-	       (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
+	return info->ai_family == AF_INET6 && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
+}
+
+static bool same_host(const struct sockaddr *a, const struct sockaddr *b)
+{
+	const struct sockaddr_in *a4 = (const void *)a;
+	const struct sockaddr_in *b4 = (const void *)b;
+	const struct sockaddr_in6 *a6 = (const void *)a;
+	const struct sockaddr_in6 *b6 = (const void *)b;
+
+	if (a->sa_family != b->sa_family) {
+		return false;
+	}
+	if (a->sa_family == AF_INET6) {
+		return IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr) &&
+		       a6->sin6_scope_id == b6->sin6_scope_id;
+	}
+	return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+}
+
+/* A hosts file with the same line twice makes for a LIST with the same address twice. */
+static bool was_met(const struct addrinfo *list, const struct addrinfo *info)
+{
+	while (list != info && !same_host(list->ai_addr, info->ai_addr)) {
+		list = list->ai_next;
+	}
+	return list != info;
+}
+
+static void close_listener(struct listener *listener)
+{
+	io_close(&listener->fd);
+	io_close(&listener->feed_fd);
+	if (listener->file.inode) {
+		unix_socket_remove(&listener->address, &listener->file);
+	}
+	msgq_close(listener->msgq);
 }
 
 static void truncate_to(struct listener_set *set, unsigned count)
 {
 	while (set->count > count) {
-		io_close(&set->all[--set->count].fd);
+		close_listener(&set->all[--set->count]);
 	}
 }
 
@@ -152,21 +220,27 @@ static void truncate_to(struct listener_set *set, unsigned count)
 static int open_all(struct listener_set *set, const struct address *address,
 	const struct addrinfo *list)
 {
+	unsigned before = set->count;
 	uint16_t port = 0;
+	int missing = 0;
 
 	for (const struct addrinfo *info = list; info; info = info->ai_next) {
 		struct sockaddr_storage bound;
 		socklen_t len = sizeof(bound);
 		int fd;
 
+		if (was_met(list, info)) {
+			continue;
+		}
 		if (port) {
 			set_port(info->ai_addr, port);
 		}
 		fd = open_socket(address, info);
-		if (fd < 0 && may_be_missing(address, info, errno)) {
+		if (fd < 0 && may_be_missing(info, errno)) {
+			missing = errno;
 			continue;
 		}
-		if (fd < 0 || append(set, address, fd) < 0) {
+		if (fd < 0 || append_inet(set, address, fd) < 0) {
 			return -1;
 		}
 		if (getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
@@ -174,18 +248,17 @@ static int open_all(struct listener_set *set, const struct address *address,
 		}
 		port = get_port((struct sockaddr *)&bound);
 	}
-	return 0;
+	errno = missing;
+	return set->count > before ? 0 : -1;
 }
 
-int listener_open(struct listener_set *set, const struct address *address,
-	struct listener_failure *failure)
+static int open_inet(struct listener_set *set, const struct address *address, const char **why)
 {
 	unsigned before = set->count;
 	struct addrinfo *list;
 	int result;
 
-	*failure = (struct listener_failure){ .address = *address };
-	if (resolve_sockets(address, AF_UNSPEC, &list, &failure->why) < 0) {
+	if (resolve_sockets(address, AF_UNSPEC, &list, why) < 0) {
 		return -1;
 	}
 	result = open_all(set, address, list);
@@ -197,31 +270,130 @@ int listener_open(struct listener_set *set, const struct address *address,
 		}
 		result = open_all(set, address, list);
 	}
-	failure->not_permitted = result < 0 && (errno == EACCES || errno == EPERM);
-	failure->why = result < 0 ? strerror(errno) : NULL;
 	freeaddrinfo(list);
 	return result;
 }
 
+static int open_unix(struct listener_set *set, const struct address *address, const char **why)
+{
+	struct listener *listener = append(set, address);
+
+	if (!listener) {
+		return -1;
+	}
+	listener->fd = unix_socket_open(address, &listener->file, why);
+	return listener->fd < 0 ? -1 : 0;
+}
+
+static int open_msgq(struct listener_set *set, const struct address *address, uid_t uid, gid_t gid,
+	struct listener_failure *failure)
+{
+	struct listener *listener = append(set, address);
+	mode_t mode = address->mode == ADDRESS_MODE_NONE ? MSGQ_DEFAULT_MODE
+							 : (mode_t)address->mode;
+	int pair[2];
+
+	if (!listener || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		return -1;
+	}
+	listener->fd = pair[0];
+	listener->feed_fd = pair[1];
+	listener->msgq = msgq_open(address->key, mode, uid, gid, failure->why,
+		sizeof(failure->why));
+	return listener->msgq ? 0 : -1;
+}
+
+int listener_open(struct listener_set *set, const struct address *address, uid_t uid, gid_t gid,
+	struct listener_failure *failure)
+{
+	const char *why = NULL;
+	int result;
+
+	*failure = (struct listener_failure){ .why = "" };
+	if (address_is_inet(address)) {
+		result = open_inet(set, address, &why);
+	} else if (address->scheme == ADDRESS_MSGQ) {
+		result = open_msgq(set, address, uid, gid, failure);
+	} else {
+		result = open_unix(set, address, &why);
+	}
+	if (result < 0) {
+		failure->not_permitted = errno == EACCES || errno == EPERM;
+		if (!failure->why[0]) {
+			snprintf(failure->why, sizeof(failure->why), "%s",
+				why ? why : strerror(errno));
+		}
+	}
+	return result;
+}
+
+/*
+ * A listener that is bound to an interface which does not exist is found by no SYN any more. What
+ * has arrived does not notice: connections that are half open finish, those in the backlog stay.
+ * A filter could do the same, but on TCP it takes a privilege that has been dropped.
+ */
+static int shut_tcp(int fd)
+{
+	int nowhere = INT_MAX;
+
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &nowhere, sizeof(nowhere));
+}
+
+static int drop_datagrams(int fd)
+{
+	struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { 1, &drop_all };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
 int listener_shut_door(const struct listener *listener)
 {
-	/* For TCP the filter sees the TCP header: drop what has SYN and not ACK in byte 13. */
-	struct sock_filter drop_syn[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-	};
-	struct sock_filter drop_all[] = {
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	struct sock_fprog program = { sizeof(drop_all) / sizeof(drop_all[0]), drop_all };
-
-	if (listener_is_stream(listener)) {
-		program = (struct sock_fprog){ sizeof(drop_syn) / sizeof(drop_syn[0]), drop_syn };
+	if (listener->file.inode) {
+		unix_socket_remove(&listener->address, &listener->file);
 	}
-	return setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	if (listener->address.scheme == ADDRESS_TCP) {
+		return shut_tcp(listener->fd);
+	}
+	return listener_is_datagram(listener) ? drop_datagrams(listener->fd) : 0;
+}
+
+bool listener_has_handshakes(const struct listener *listener)
+{
+	const unsigned syn_received = 3; /* TCP_SYN_RECV of the kernel's net/tcp_states.h */
+	unsigned port = (unsigned)atoi(listener->address.port);
+	bool found = false;
+	char row[256];
+
+	for (int i = 0; i < 2 && listener->address.scheme == ADDRESS_TCP; i++) {
+		FILE *table = fopen(i ? "/proc/self/net/tcp6" : "/proc/self/net/tcp", "re");
+		unsigned local_port;
+		unsigned state;
+
+		while (table && !found && fgets(row, sizeof(row), table)) {
+			found = sscanf(row, "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x", &local_port,
+					&state) == 2 &&
+				local_port == port && state == syn_received;
+		}
+		if (table) {
+			fclose(table);
+		}
+	}
+	return found;
+}
+
+void listener_remove_names(const struct listener_set *set)
+{
+	for (unsigned i = 0; i < set->count; i++) {
+		const struct listener *listener = &set->all[i];
+
+		if (listener->file.inode) {
+			unix_socket_remove(&listener->address, &listener->file);
+		}
+		if (listener->msgq) {
+			msgq_remove(listener->msgq);
+		}
+	}
 }
 
 void listener_close_all(struct listener_set *set)

@@ -7,13 +7,22 @@
 #define RUPTIME_DAEMON_LISTENER_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "common/address.h"
+#include "daemon/msgq.h"
+#include "daemon/unix_socket.h"
 
 struct listener {
-	struct address address;		/* numeric, as bound */
-	int family;
-	int fd;				/* non-blocking */
+	struct address address;		/* as bound; a host and a port are numeric */
+	/*
+	 * What is polled, non-blocking: a listening or a datagram socket; for an XSI queue the
+	 * end of a socketpair from which its messages are read.
+	 */
+	int fd;
+	struct unix_socket_id file;	/* UNIX sockets: which file has the name */
+	struct msgq *msgq;		/* XSI queues; owned */
+	int feed_fd;			/* XSI queues: the other end, until its thread takes it */
 };
 
 struct listener_set {
@@ -23,35 +32,45 @@ struct listener_set {
 
 /* Why listening failed. */
 struct listener_failure {
-	struct address address;
-	const char *why;
+	char why[160];
 	bool not_permitted;
 };
 
-/* Does this version serve the scheme? */
-bool listener_is_served(enum address_scheme scheme);
-
-/* What comes from it: connections for the acceptor, or datagrams for the UDP receiver. */
+/* What comes from it: connections for the acceptor, datagrams for the UDP receiver, or messages. */
 bool listener_is_stream(const struct listener *listener);
-bool listener_is_udp(const struct listener *listener);
+bool listener_is_datagram(const struct listener *listener);
+bool listener_is_msgq(const struct listener *listener);
 
 /*
- * Open all sockets of ADDRESS, whose port is a number, and append them to SET: one for each
- * socket address that its host has. If the port is 0 they all get the same one.
+ * Open all that ADDRESS, whose port is a number, stands for, and append it to SET: one socket for
+ * each socket address that its host has, but for IPv6 where this system has none and there is an
+ * IPv4 address too; if the port is 0 they all get the same one. XSI queues become the property of
+ * UID and GID.
  * Returns 0, or -1 with *FAILURE filled; what was opened before stays in SET.
  */
-int listener_open(struct listener_set *set, const struct address *address,
+int listener_open(struct listener_set *set, const struct address *address, uid_t uid, gid_t gid,
 	struct listener_failure *failure);
 
 /*
- * Let nobody new in, for good: the kernel drops new SYNs and new datagrams, so that who comes now
- * sees a silent host and, once the socket is closed, a clean refusal. What has arrived stays and
- * can be accepted or received until EAGAIN, without a race against newcomers.
+ * Let nobody new in, for good: the name of a UNIX socket goes away, the kernel refuses new TCP
+ * connections and drops new datagrams. What has arrived stays and can be accepted or received
+ * until EAGAIN, without a race against newcomers. Takes no privilege.
  * Affects every process that shares the socket. Returns 0, or -1 with errno.
  */
 int listener_shut_door(const struct listener *listener);
 
-/* Close all sockets and free the set's memory. */
+/*
+ * Is any handshake under way with it? Only for TCP; reads the kernel's whole table of connections.
+ */
+bool listener_has_handshakes(const struct listener *listener);
+
+/*
+ * Remove the names and queues that are ours, and nothing else: for an exit that does not wait for
+ * the threads. Whatever they do goes on.
+ */
+void listener_remove_names(const struct listener_set *set);
+
+/* Close all sockets, remove names and queues that are ours, and free the set's memory. */
 void listener_close_all(struct listener_set *set);
 
 #endif

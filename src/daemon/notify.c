@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "common/io.h"
 
@@ -37,6 +38,9 @@ void notify_ready(int *ready_fd)
 {
 	if (*ready_fd >= 0) {
 		(void)io_write_all(*ready_fd, "\n", 1);
+	}
+	/* A standard one stays: the next file opened would take its number, and the log with it. */
+	if (*ready_fd > STDERR_FILENO) {
 		io_close(ready_fd);
 	}
 	tell_manager("READY=1");

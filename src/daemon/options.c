@@ -12,7 +12,7 @@
 #include "common/clock.h"
 #include "common/resolve.h"
 #include "common/units.h"
-#include "daemon/listener.h"
+#include "daemon/source.h"
 
 #define DEFAULT_QUEUE	       4096
 #define DEFAULT_RUN_TIMEOUT_NS (1 * CLOCK_S)
@@ -24,6 +24,7 @@ enum {
 	KEY_MAX_AGE,
 	KEY_PID_FILE,
 	KEY_READY_FD,
+	KEY_PRINT_MESSAGES,
 	KEY_QUIET,
 };
 
@@ -31,14 +32,15 @@ static const struct cli_option table[] = {
 	{ 'l', "listen", "ADDRESS", "serve ADDRESS; may be repeated (tcp://* and udp://*)", 0 },
 	{ 'w', "workers", "N", "threads that measure and answer (one for each CPU)", 0 },
 	{ 'q', "queue", "N", "most requests waiting (4096)", 0 },
-	{ 's', "source", "exec", "where the line comes from: exec runs the command (exec)", 0 },
+	{ 's', "source", "SOURCE", "exec: run the command; procps: ask libproc2 (exec)", 0 },
 	{ KEY_COMMAND, "command", "PATH", "the command to run (" UPTIME_COMMAND ")", 0 },
 	{ KEY_RUN_TIMEOUT, "run-timeout", "DURATION", "longest run of the command (1s)", 0 },
 	{ KEY_MAX_AGE, "max-age", "DURATION", "give a line of this age out again (0)", 0 },
 	{ 'u', "user", "USER", "become USER once the sockets are open", 0 },
 	{ 'D', "daemon", NULL, "detach from the terminal, log to syslog", 0 },
-	{ KEY_PID_FILE, "pid-file", "PATH", "hold and lock PATH, with the process number in it", 0 },
+	{ KEY_PID_FILE, "pid-file", "PATH", "lock PATH, and hold the process number there", 0 },
 	{ KEY_READY_FD, "ready-fd", "N", "write a newline to descriptor N when serving", 0 },
+	{ KEY_PRINT_MESSAGES, "print-messages", NULL, "print XSI messages on standard output", 0 },
 	{ 'v', "verbose", NULL, "log more", 0 },
 	{ KEY_QUIET, "quiet", NULL, "log warnings and errors only", 0 },
 	{ 'h', "help", NULL, "show this help and exit", 0 },
@@ -113,24 +115,33 @@ static int set_path(const char *option, const char *argument, char *path)
 static int set_ready_fd(const char *argument, int *ready_fd)
 {
 	uint64_t fd;
+	int flags = -1;
 
-	if (units_parse_count(argument, 0, INT_MAX, &fd) < 0 || fcntl((int)fd, F_GETFD) < 0) {
-		return complain_about("ready-fd", argument, "not an open descriptor");
+	if (units_parse_count(argument, 0, INT_MAX, &fd) == 0) {
+		flags = fcntl((int)fd, F_GETFL);
+	}
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
+		return complain_about("ready-fd", argument, "not a descriptor open for writing");
 	}
 	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 	*ready_fd = (int)fd;
 	return 0;
 }
 
-static int set_source(const char *argument)
+static int set_source(const char *argument, enum options_source *source)
 {
 	if (strcmp(argument, "exec") == 0) {
+		*source = OPTIONS_EXEC;
 		return 0;
 	}
-	if (strcmp(argument, "procps") == 0) {
-		return complain_about("source", argument, "this version has no such source");
+	if (strcmp(argument, "procps") != 0) {
+		return complain_about("source", argument, "the sources are exec and procps");
 	}
-	return complain_about("source", argument, "unknown source");
+	if (!source_has_procps()) {
+		return complain_about("source", argument, "this program is built without libproc2");
+	}
+	*source = OPTIONS_PROCPS;
+	return 0;
 }
 
 static int add_listen(struct options *options, const char *text)
@@ -141,9 +152,6 @@ static int add_listen(struct options *options, const char *text)
 	if (address_parse(&address, text, strlen(text), &why) < 0 ||
 	    resolve_port(&address, &why) < 0) {
 		return complain_about_address(text, why);
-	}
-	if (!listener_is_served(address.scheme)) {
-		return complain_about_address(text, "this version does not serve this scheme yet");
 	}
 	for (unsigned i = 0; i < options->listen_count; i++) {
 		/* Port 0 is another port each time. */
@@ -168,7 +176,7 @@ static int set_option(struct options *options, int key, const char *argument)
 	case 'q':
 		return set_count("queue", argument, OPTIONS_QUEUE_MAX, &options->queue);
 	case 's':
-		return set_source(argument);
+		return set_source(argument, &options->source);
 	case KEY_COMMAND:
 		return set_path("command", argument, options->command);
 	case KEY_RUN_TIMEOUT:
@@ -186,6 +194,9 @@ static int set_option(struct options *options, int key, const char *argument)
 		return set_path("pid-file", argument, options->pid_file);
 	case KEY_READY_FD:
 		return set_ready_fd(argument, &options->ready_fd);
+	case KEY_PRINT_MESSAGES:
+		options->print_messages = true;
+		return 0;
 	case 'v':
 		options->log_level = LOG_LEVEL_DEBUG;
 		return 0;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -12,17 +13,17 @@ static struct passwd *find_user(const char *user)
 {
 	struct passwd *entry = getpwnam(user);
 	char *end;
-	unsigned long number;
+	uintmax_t number;
 
 	if (entry) {
 		return entry;
 	}
-	number = strtoul(user, &end, 10);
-	if (*end != '\0' || user[0] < '0' || user[0] > '9') {
+	if (user[0] < '0' || user[0] > '9') {
 		return NULL;
 	}
-	/* One that would be cut off to another number, root's at worst, is nobody's. */
-	return number < (uid_t)-1 ? getpwuid((uid_t)number) : NULL;
+	/* A number too big for a uid_t must not turn into another user, least of all into root. */
+	number = strtoumax(user, &end, 10);
+	return *end == '\0' && number == (uid_t)number ? getpwuid((uid_t)number) : NULL;
 }
 
 int privileges_look_up(const char *user, struct privileges *privileges)

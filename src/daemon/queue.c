@@ -118,7 +118,7 @@ bool queue_is_empty(const struct queue *queue)
 
 bool queue_is_finished(const struct queue *queue)
 {
-	/* Acquire pairs with the release in queue_close(): closed implies all pushes are visible. */
+	/* Acquire pairs with the release in queue_close(): closed, so every push is visible. */
 	return atomic_load_explicit(&queue->closed, memory_order_acquire) && queue_is_empty(queue);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answering a batch with a line. Called by the worker that owns the batch; never blocks.
+ * Answering a batch with a line. Called by the worker that owns the batch; never waits for a
+ * client.
  */
 #ifndef RUPTIME_DAEMON_REPLY_H
 #define RUPTIME_DAEMON_REPLY_H
@@ -10,12 +11,28 @@
 #include "daemon/stats.h"
 #include "daemon/uptime.h"
 
+/* What a worker answers with, all of it borrowed. */
+struct reply {
+	const struct uptime_line *line;
+	struct stats_counters *counters;
+	struct closing *closing;
+};
+
 /*
- * Send LINE to every request of BATCH and count what became of each in COUNTERS. Streams are shut
- * down behind the line and given to CLOSING; a line that is an error goes to streams only.
- * Afterwards the requests own nothing, and the batch can be given back.
+ * Send the line to every request of BATCH and count what became of each. Streams are shut down
+ * behind it and given to closing; a line that is an error goes to streams only. Afterwards the
+ * requests own nothing, and the batch can be given back.
  */
-void reply_batch(struct request *batch, const struct uptime_line *line,
-	struct stats_counters *counters, struct closing *closing);
+void reply_batch(const struct reply *reply, struct request *batch);
+
+/* The same for datagrams, which are sent many at a time; see reply_datagrams.c. */
+void reply_datagrams(const struct reply *reply, struct request *batch);
+
+/* Count that COUNT requests of LISTENER got no line. */
+void reply_count_drops(const struct reply *reply, const struct listener *listener,
+	enum stats_drop reason, unsigned count);
+
+/* Count that COUNT requests of LISTENER got theirs. */
+void reply_count(const struct reply *reply, const struct listener *listener, unsigned count);
 
 #endif

@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "common/protocol.h"
 #include "daemon/listener.h"
@@ -37,6 +38,7 @@ struct request_datagram {
 		struct sockaddr any;
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
 	} peer;
 	socklen_t peer_len;
 	uint16_t len_bytes;
@@ -53,8 +55,12 @@ struct request {
 	struct request_pool *pool;	/* where it goes back to */
 	const struct listener *listener;
 	union {
-		int conn_fd;		/* streams; owned */
+		struct {
+			int conn_fd;	/* streams; owned */
+			int passed_fd;	/* fdpass: where the line goes; owned */
+		};
 		struct request_datagram datagram;
+		int32_t reply_type;	/* XSI queues: the type of the reply */
 	};
 };
 

@@ -265,7 +265,7 @@ void runner_run(struct runner *runner, struct command_result *result)
 	}
 	if (outcome != EXCHANGE_DONE) {
 		fail(result, runner->given_up ? "the server is stopping"
-					      : "the process that runs the command does not answer");
+					      : "the runner process does not answer");
 	}
 	pthread_mutex_unlock(&runner->lock);
 }
@@ -282,21 +282,25 @@ void runner_give_up(struct runner *runner)
 	pthread_mutex_unlock(&runner->lock);
 }
 
-void runner_free(struct runner *runner)
+void runner_end(struct runner *runner, int patience_ms)
 {
 	struct pollfd gone;
 
-	if (!runner) {
-		return;
-	}
 	runner_give_up(runner);
 	gone = (struct pollfd){ .fd = runner->pid_fd, .events = POLLIN };
 	if (runner->pid_fd >= 0) {
-		if (poll(&gone, 1, END_MS) <= 0) {
+		if (poll(&gone, 1, patience_ms) <= 0) {
 			pidfd_send_signal(runner->pid_fd, SIGKILL, NULL, 0);
 		}
 		waitid(P_PIDFD, (id_t)runner->pid_fd, &(siginfo_t){ 0 }, WEXITED);
 		command_kill_children(0);
 	}
-	free_parts(runner);
+}
+
+void runner_free(struct runner *runner)
+{
+	if (runner) {
+		runner_end(runner, END_MS);
+		free_parts(runner);
+	}
 }

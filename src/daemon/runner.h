@@ -40,7 +40,13 @@ void runner_run(struct runner *runner, struct command_result *result);
 /* From now on runs fail at once, the one under way included, and no process is started. */
 void runner_give_up(struct runner *runner);
 
-/* End the process, wait until it is gone, and free RUNNER. No runner_run() may be under way. */
+/*
+ * Give up, and wait until the process and its command are gone; after PATIENCE_MS they are killed.
+ * A runner_run() may be under way.
+ */
+void runner_end(struct runner *runner, int patience_ms);
+
+/* The same with some patience, and free RUNNER. No runner_run() may be under way. NULL is fine. */
 void runner_free(struct runner *runner);
 
 #endif

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/cli.h"
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -40,6 +41,9 @@ enum { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 4 }
 #define GIVE_UP_NS (3500 * CLOCK_MS)
 #define STOP_NS	   (4800 * CLOCK_MS)
 
+/* How long the runner may take to end by itself when there is no time to lose. */
+#define RUNNER_END_MS 100
+
 struct daemon {
 	struct options options;
 	struct privileges privileges;
@@ -51,12 +55,16 @@ struct daemon {
 	int status_fd;		/* to the process that was started, see daemonize.h */
 	int pid_fd;
 	int stopped_fd;		/* readable once the server has stopped */
+	pthread_t stopper;	/* the thread that stops it, to be joined */
+	bool stopper_started;
 };
 
 /* Report why it does not start: STATUS becomes the exit status. */
 static int refuse(int status, const char *what, const char *why)
 {
-	fprintf(stderr, "ruptimed: %s: %s\n", what, why);
+	static const struct cli cli = { .program = "ruptimed" };
+
+	cli_complain(&cli, "%s: %s", what, why);
 	return status;
 }
 
@@ -98,7 +106,7 @@ static int look_up_user(struct daemon *daemon)
 	return EXIT_CLEAN;
 }
 
-/* The two steps that leave traces outside the process. */
+/* What has to come before any thread or socket: whoever is to be a daemon is one from here on. */
 static int settle(struct daemon *daemon)
 {
 	struct options *options = &daemon->options;
@@ -109,6 +117,10 @@ static int settle(struct daemon *daemon)
 			return refuse(EXIT_FAILED, "cannot become a daemon", strerror(errno));
 		}
 		log_open_syslog("ruptimed");
+	}
+	/* Not earlier: a daemon has closed all that was open. Not later: a pid file is removed. */
+	if (open_signals(daemon) < 0) {
+		return refuse(EXIT_FAILED, "cannot take signals", strerror(errno));
 	}
 	if (options->pid_file[0]) {
 		daemon->pid_fd = pid_file_open(options->pid_file);
@@ -126,14 +138,17 @@ static int settle(struct daemon *daemon)
 static int open_listeners(struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
+	uid_t uid = options->user ? daemon->privileges.uid : geteuid();
+	gid_t gid = options->user ? daemon->privileges.gid : getegid();
 
 	for (unsigned i = 0; i < options->listen_count; i++) {
 		struct listener_failure failure;
 
-		if (listener_open(&daemon->listeners, &options->listen[i], &failure) < 0) {
+		if (listener_open(&daemon->listeners, &options->listen[i], uid, gid, &failure) <
+			0) {
 			char text[ADDRESS_TEXT_MAX];
 
-			address_format(&failure.address, text, sizeof(text));
+			address_format(&options->listen[i], text, sizeof(text));
 			return refuse(failure.not_permitted ? EXIT_NOT_PERMITTED : EXIT_FAILED,
 				text, failure.why);
 		}
@@ -187,10 +202,12 @@ static int start(struct daemon *daemon)
 	if (options->user && privileges_take(&daemon->privileges) < 0) {
 		return refuse(status_of(errno), options->user, strerror(errno));
 	}
-	status = check_command(options->command);
+	status = options->source == OPTIONS_EXEC ? check_command(options->command) : EXIT_CLEAN;
 	if (status) {
 		return status;
 	}
+	/* The command gets no TZ, so that its times are the system's; libproc2's shall be, too. */
+	unsetenv("TZ");
 	raise_descriptor_limit();
 	daemon->stopped_fd = io_event_open();
 	if (daemon->stopped_fd >= 0) {
@@ -232,13 +249,10 @@ static void *stop_server(void *argument)
 /* A thread of its own stops the server, so that this one can go on minding signals and runner. */
 static uint64_t begin_stop(struct daemon *daemon)
 {
-	pthread_t stopper;
-
 	log_info("stopping");
 	notify_stopping();
-	if (pthread_create(&stopper, NULL, stop_server, daemon) == 0) {
-		pthread_detach(stopper);
-	} else {
+	daemon->stopper_started = pthread_create(&daemon->stopper, NULL, stop_server, daemon) == 0;
+	if (!daemon->stopper_started) {
 		stop_server(daemon);
 	}
 	return clock_now_ns() + GIVE_UP_NS;
@@ -265,6 +279,15 @@ static int next_signal(struct daemon *daemon)
 									    : 0;
 }
 
+/* Without waiting for the threads; but nothing of ours stays behind. */
+static _Noreturn void leave(struct daemon *daemon, int status)
+{
+	listener_remove_names(&daemon->listeners);
+	runner_end(daemon->runner, RUNNER_END_MS);
+	pid_file_close(daemon->options.pid_file, &daemon->pid_fd);
+	_exit(status);
+}
+
 /* Until the server has stopped. Returns the exit status. */
 static int serve(struct daemon *daemon)
 {
@@ -282,6 +305,9 @@ static int serve(struct daemon *daemon)
 		int signal_number = ready > 0 && fds[1].revents ? next_signal(daemon) : 0;
 
 		if (ready > 0 && fds[0].revents) {
+			if (daemon->stopper_started) {
+				pthread_join(daemon->stopper, NULL);
+			}
 			return EXIT_CLEAN;
 		}
 		if (ready > 0 && fds[2].revents) {
@@ -289,7 +315,7 @@ static int serve(struct daemon *daemon)
 		}
 		if (ready == 0 && given_up) {
 			log_warning("stopping has taken too long; some clients are not answered");
-			_exit(EXIT_CLEAN);
+			leave(daemon, EXIT_CLEAN);
 		}
 		if (ready == 0) {
 			given_up = true;
@@ -302,7 +328,7 @@ static int serve(struct daemon *daemon)
 			log_info("nothing to reload: there is no configuration file");
 		} else if (signal_number && stopping) {
 			log_warning("stopping at once; some clients are not answered");
-			_exit(EXIT_FAILED);
+			leave(daemon, EXIT_FAILED);
 		} else if (signal_number) {
 			stopping = true;
 			deadline_ns = begin_stop(daemon);
@@ -327,6 +353,7 @@ int main(int argc, char **argv)
 	};
 	int status;
 
+	io_fill_standard();
 	switch (options_parse(&daemon.options, argc, argv)) {
 	case OPTIONS_DONE:
 		return fflush(stdout) == 0 ? EXIT_CLEAN : EXIT_FAILED;
@@ -337,9 +364,7 @@ int main(int argc, char **argv)
 	}
 	log_open_stderr();
 	log_set_level(daemon.options.log_level);
-	status = open_signals(&daemon) < 0
-			 ? refuse(EXIT_FAILED, "cannot take signals", strerror(errno))
-			 : start(&daemon);
+	status = start(&daemon);
 	if (status == EXIT_CLEAN) {
 		announce(&daemon);
 		status = serve(&daemon);

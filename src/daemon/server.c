@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "daemon/acceptor.h"
+#include "daemon/dispatcher.h"
 #include "daemon/ingress.h"
 #include "daemon/stats.h"
 #include "daemon/udp_receiver.h"
@@ -13,15 +14,16 @@
 #include "daemon/worker.h"
 
 /* The ingress threads, and what each of them is. A new kind of thread is a line here. */
-enum { ACCEPTOR, UDP_RECEIVER, INGRESS_COUNT };
+enum { ACCEPTOR, UDP_RECEIVER, DISPATCHER, INGRESS_COUNT };
 
 static const struct {
 	bool (*ours)(const struct listener *listener);
 	int (*start)(struct ingress *ingress);
 	unsigned share;		/* of the requests that may wait, as a weight */
 } kinds[INGRESS_COUNT] = {
-	[ACCEPTOR] = { listener_is_stream, acceptor_start, 3 },
-	[UDP_RECEIVER] = { listener_is_udp, udp_receiver_start, 1 },
+	[ACCEPTOR] = { listener_is_stream, acceptor_start, 2 },
+	[UDP_RECEIVER] = { listener_is_datagram, udp_receiver_start, 1 },
+	[DISPATCHER] = { listener_is_msgq, dispatcher_start, 1 },
 };
 
 struct server {
@@ -63,6 +65,7 @@ static int start_ingress(struct server *server, unsigned kind, const struct opti
 	if (!has_work(server->listeners, kind)) {
 		return 0;
 	}
+	ingress->options = options;
 	ingress->listeners = server->listeners;
 	ingress->queue = server->queue;
 	ingress->counters = stats_of(server->stats, kind);
@@ -85,7 +88,7 @@ struct server *server_start(const struct options *options, const struct listener
 	}
 	server->stats = stats_new(INGRESS_COUNT + options->workers);
 	server->queue = queue_new();
-	server->uptime = uptime_new(runner, options->max_age_ns);
+	server->uptime = uptime_new(options->source, runner, options->max_age_ns);
 	if (!server->stats || !server->queue || !server->uptime) {
 		goto fail;
 	}
@@ -131,6 +134,10 @@ void server_log_state(const struct server *server)
 			stats_format(&sum, (enum address_scheme)t, text, sizeof(text));
 			log_info("state %s %s", address_scheme_name((enum address_scheme)t), text);
 		}
+	}
+	if (sum.messages || sum.replies_reaped) {
+		log_info("state messages=%llu replies-reaped=%llu",
+			(unsigned long long)sum.messages, (unsigned long long)sum.replies_reaped);
 	}
 	log_info("state runs ok=%llu failed=%llu", (unsigned long long)sum.runs_ok,
 		(unsigned long long)sum.runs_failed);

@@ -24,6 +24,10 @@ static const char *const drop_names[STATS_DROPS] = {
 	[STATS_RUN_FAILED] = "run-failed",
 	[STATS_CLIENT_GONE] = "client-gone",
 	[STATS_SEND_FAILED] = "send-failed",
+	[STATS_UNBOUND] = "unbound",
+	[STATS_QUEUE_FULL] = "queue-full",
+	[STATS_FD_REFUSED] = "fd-refused",
+	[STATS_EXPIRED] = "expired",
 };
 
 struct stats *stats_new(unsigned threads)
@@ -76,6 +80,8 @@ void stats_sum(const struct stats *stats, struct stats_counters *sum)
 				merge(&sum->dropped[t][r], &one->dropped[t][r]);
 			}
 		}
+		merge(&sum->messages, &one->messages);
+		merge(&sum->replies_reaped, &one->replies_reaped);
 		merge(&sum->runs_ok, &one->runs_ok);
 		merge(&sum->runs_failed, &one->runs_failed);
 	}
@@ -105,8 +111,9 @@ int stats_format(const struct stats_counters *sum, enum address_scheme transport
 
 		dropped += count;
 		if (count) {
-			used += snprintf(reasons + used, sizeof(reasons) - (size_t)used, "%s%s=%llu",
-				used ? " " : " (", drop_names[r], (unsigned long long)count);
+			used += snprintf(reasons + used, sizeof(reasons) - (size_t)used,
+				"%s%s=%llu", used ? " " : " (", drop_names[r],
+				(unsigned long long)count);
 		}
 	}
 	if (used) {

@@ -23,13 +23,19 @@ enum stats_drop {
 	STATS_RUN_FAILED,	/* no line to send; a stream client was told why */
 	STATS_CLIENT_GONE,	/* it closed or reset before the line was sent */
 	STATS_SEND_FAILED,	/* the kernel did not take the answer */
+	STATS_UNBOUND,		/* a datagram client without a name cannot be answered */
+	STATS_QUEUE_FULL,	/* nobody fetches replies: the reply queue has no room */
+	STATS_FD_REFUSED,	/* fdpass: not one descriptor, or not one to write a line to */
+	STATS_EXPIRED,		/* fdpass: connected, and sent no descriptor in time */
 };
-#define STATS_DROPS 5
+#define STATS_DROPS 9
 
 struct stats_counters {
 	_Atomic uint64_t requests[ADDRESS_SCHEMES];
 	_Atomic uint64_t replies[ADDRESS_SCHEMES];
 	_Atomic uint64_t dropped[ADDRESS_SCHEMES][STATS_DROPS];
+	_Atomic uint64_t messages;		/* XSI messages that ask for nothing */
+	_Atomic uint64_t replies_reaped;	/* XSI replies that nobody fetched */
 	_Atomic uint64_t runs_ok;
 	_Atomic uint64_t runs_failed;
 };

@@ -85,8 +85,9 @@ static size_t turn_around(struct msghdr *header)
 	return 0;
 }
 
-/* Fill the request behind message I. Returns false if the datagram is none. */
-static bool parse(struct receiver *receiver, const struct listener *listener, unsigned i)
+/* Fill the request behind message I. Returns false, with *REASON, if it cannot be answered. */
+static bool parse(struct receiver *receiver, const struct listener *listener, unsigned i,
+	enum stats_drop *reason)
 {
 	struct request *request = receiver->requests[i];
 	struct request_datagram *datagram = &request->datagram;
@@ -95,6 +96,12 @@ static bool parse(struct receiver *receiver, const struct listener *listener, un
 
 	protocol_parse_request(receiver->payloads[i], len, &datagram->asked);
 	if (datagram->asked.kind == PROTOCOL_MALFORMED || (header->msg_flags & MSG_TRUNC)) {
+		*reason = STATS_MALFORMED;
+		return false;
+	}
+	/* Only a UNIX socket can be without a name. */
+	if (header->msg_namelen <= sizeof(sa_family_t)) {
+		*reason = STATS_UNBOUND;
 		return false;
 	}
 	request->listener = listener;
@@ -118,23 +125,26 @@ static bool receive_some(struct receiver *receiver, const struct listener *liste
 	}
 	stats_add(&counters->requests[scheme], (unsigned)got);
 	for (unsigned i = 0; i < (unsigned)got; i++) {
-		if (parse(receiver, listener, i)) {
+		enum stats_drop reason;
+
+		if (parse(receiver, listener, i, &reason)) {
 			request_batch_add(&batch, receiver->requests[i]);
 			receiver->requests[i] = NULL;
 		} else {
-			stats_add(&counters->dropped[scheme][STATS_MALFORMED], 1);
+			stats_add(&counters->dropped[scheme][reason], 1);
 		}
 	}
 	request_batch_push(&batch, receiver->ingress->queue);
 	return got > 0;
 }
 
-static void receive_until_stop(struct receiver *receiver, struct pollfd *fds)
+static void receive_until_stop(struct receiver *receiver)
 {
 	const struct listener_set *listeners = receiver->ingress->listeners;
+	struct pollfd *fds = receiver->ingress->watched;
 
 	for (;;) {
-		if (poll(fds, listeners->count + 1, -1) < 0) {
+		if (poll(fds, receiver->ingress->watched_count, -1) < 0) {
 			continue;
 		}
 		if (fds[0].revents) {
@@ -167,12 +177,15 @@ static void *receiver_main(void *argument)
 		receiver->messages[i].msg_hdr.msg_iov = &receiver->parts[i];
 		receiver->messages[i].msg_hdr.msg_iovlen = 1;
 	}
-	receive_until_stop(receiver, ingress_watch(ingress, listener_is_udp));
-	ingress_drain(ingress, listener_is_udp, drain);
+	receive_until_stop(receiver);
+	ingress_drain(ingress, drain);
 	return NULL;
 }
 
 int udp_receiver_start(struct ingress *receiver)
 {
-	return ingress_start(receiver, receiver_main, sizeof(struct receiver));
+	if (ingress_prepare(receiver, listener_is_datagram, sizeof(struct receiver)) < 0) {
+		return -1;
+	}
+	return ingress_run(receiver, receiver_main);
 }

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "daemon/closing.h"
+#include "daemon/descriptor.h"
 #include "daemon/reply.h"
 #include "daemon/request.h"
 
@@ -72,11 +73,13 @@ static void hand_on(struct worker_pool *pool)
 
 static void answer(struct worker *worker, struct queue_node *taken)
 {
+	const struct reply reply = { &worker->line, worker->counters, worker->closing };
+
 	while (taken) {
 		struct request *batch = request_of_node(taken);
 
 		taken = taken->next;
-		reply_batch(batch, &worker->line, worker->counters, worker->closing);
+		reply_batch(&reply, batch);
 		request_give_back(batch);
 	}
 }
@@ -113,6 +116,8 @@ static void *worker_main(void *argument)
 
 	snprintf(name, sizeof(name), "worker-%u", worker->index);
 	pthread_setname_np(pthread_self(), name);
+	/* Without it, lines to terminals are refused. */
+	(void)descriptor_thread_init();
 	while (more) {
 		if (take_lead(worker)) {
 			more = lead(worker);
@@ -120,6 +125,7 @@ static void *worker_main(void *argument)
 		closing_sweep(worker->closing, clock_now_ns());
 	}
 	finish_closing(worker->closing);
+	descriptor_thread_fini();
 	return NULL;
 }
 

@@ -57,7 +57,7 @@ struct listener *sockets_listen(struct listener_set *set, enum address_scheme sc
 
 	snprintf(text, sizeof(text), "%s://127.0.0.1:0", address_scheme_name(scheme));
 	if (address_parse(&address, text, strlen(text), &why) < 0 ||
-	    listener_open(set, &address, &failure) < 0) {
+	    listener_open(set, &address, geteuid(), getegid(), &failure) < 0) {
 		abort();
 	}
 	return &set->all[set->count - 1];
@@ -68,7 +68,7 @@ int sockets_connect(const struct listener *listener)
 	struct sockaddr_storage to;
 	socklen_t len = sizeof(to);
 	int type = listener->address.scheme == ADDRESS_TCP ? SOCK_STREAM : SOCK_DGRAM;
-	int fd = socket(listener->family, type | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0 && (getsockname(listener->fd, (struct sockaddr *)&to, &len) < 0 ||
 			       connect(fd, (struct sockaddr *)&to, len) < 0)) {

@@ -32,7 +32,8 @@ static void tear_down(void)
 static int parse(struct address *address, const char *text, size_t len, const char **why)
 {
 	const char *why_at_start = NULL;
-	int at_start = address_parse(address, guard_at_start(&guard, text, len), len, &why_at_start);
+	const char *copy = guard_at_start(&guard, text, len);
+	int at_start = address_parse(address, copy, len, &why_at_start);
 	int at_end;
 
 	errno = 0;

@@ -100,6 +100,18 @@ START_TEST(test_event)
 }
 END_TEST
 
+START_TEST(test_shortage)
+{
+	ck_assert(io_is_shortage(EMFILE));
+	ck_assert(io_is_shortage(ENFILE));
+	ck_assert(io_is_shortage(ENOBUFS));
+	ck_assert(io_is_shortage(ENOMEM));
+	ck_assert(!io_is_shortage(0));
+	ck_assert(!io_is_shortage(ECONNREFUSED));
+	ck_assert(!io_is_shortage(EAGAIN));
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("io");
@@ -109,6 +121,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_write_all);
 	tcase_add_test(tcase, test_write_to_nobody);
 	tcase_add_test(tcase, test_event);
+	tcase_add_test(tcase, test_shortage);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -38,7 +38,7 @@ static int open_at(const char *text)
 	const char *why;
 
 	ck_assert_int_eq(address_parse(&address, text, strlen(text), &why), 0);
-	return listener_open(&set, &address, &failure);
+	return listener_open(&set, &address, getuid(), getgid(), &failure);
 }
 
 static int option(int fd, int level, int name)
@@ -61,7 +61,7 @@ START_TEST(test_open)
 		ck_assert_uint_eq(set.count, i + 1);
 		listener = &set.all[i];
 		ck_assert_int_eq(listener_is_stream(listener), i == 0);
-		ck_assert_int_eq(listener_is_udp(listener), i == 1);
+		ck_assert_int_eq(listener_is_datagram(listener), i == 1);
 		ck_assert_str_eq(listener->address.host, "127.0.0.1");
 		ck_assert_str_ne(listener->address.port, "0");
 		ck_assert_int_ne(fcntl(listener->fd, F_GETFD) & FD_CLOEXEC, 0);
@@ -85,10 +85,12 @@ START_TEST(test_any_address)
 	for (unsigned i = 0; i < set.count; i++) {
 		ck_assert_str_eq(set.all[i].address.host, "");
 		ck_assert_str_eq(set.all[i].address.port, set.all[0].address.port);
-		if (set.all[i].family == AF_INET6) {
+		int family = option(set.all[i].fd, SOL_SOCKET, SO_DOMAIN);
+
+		if (family == AF_INET6) {
 			ck_assert_int_eq(option(set.all[i].fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
 		}
-		if (_i && set.all[i].family == AF_INET) {
+		if (_i && family == AF_INET) {
 			ck_assert_int_eq(option(set.all[i].fd, IPPROTO_IP, IP_PKTINFO), 1);
 		}
 	}
@@ -103,8 +105,7 @@ START_TEST(test_taken)
 	snprintf(text, sizeof(text), "tcp://127.0.0.1:%s", set.all[0].address.port);
 	ck_assert_int_eq(open_at(text), -1);
 	ck_assert_uint_eq(set.count, 1);
-	ck_assert_str_eq(failure.why, strerror(EADDRINUSE));
-	ck_assert_str_eq(failure.address.port, set.all[0].address.port);
+	ck_assert_ptr_nonnull(strstr(failure.why, strerror(EADDRINUSE)));
 	ck_assert(!failure.not_permitted);
 }
 END_TEST
@@ -112,10 +113,10 @@ END_TEST
 START_TEST(test_not_ours)
 {
 	ck_assert_int_eq(open_at("tcp://192.0.2.1:0"), -1);
-	ck_assert_str_eq(failure.why, strerror(EADDRNOTAVAIL));
+	ck_assert_ptr_nonnull(strstr(failure.why, strerror(EADDRNOTAVAIL)));
 	ck_assert_uint_eq(set.count, 0);
 	ck_assert_int_eq(open_at("tcp://no-such-host.invalid:0"), -1);
-	ck_assert_ptr_nonnull(failure.why);
+	ck_assert_str_ne(failure.why, "");
 	ck_assert_uint_eq(set.count, 0);
 }
 END_TEST
@@ -148,7 +149,9 @@ START_TEST(test_shut_stream_door)
 	ck_assert_int_eq(recv(early_fd, &byte, 1, 0), 0);
 	ck_assert_int_eq(accept(listener->fd, NULL, NULL), -1);
 	ck_assert_int_eq(errno, EAGAIN);
-	ck_assert_int_eq(poll(&late, 1, 0), 0);
+	/* Who comes late is refused, and need not wait for it. */
+	ck_assert_int_eq(poll(&late, 1, -1), 1);
+	ck_assert_int_eq(option(late_fd, SOL_SOCKET, SO_ERROR), ECONNREFUSED);
 	io_close(&early_fd);
 	io_close(&late_fd);
 }

@@ -74,7 +74,7 @@ START_TEST(test_all)
 {
 	ck_assert_int_eq(parse("-l tcp://127.0.0.1:1 --listen=udp://[::1]:2 -w 3 -q 5k -s exec "
 			       "--command=/bin/true --run-timeout=250ms --max-age=1.5s -u nobody "
-			       "-D --pid-file=/run/x.pid --ready-fd=0 -v"),
+			       "-D --pid-file=/run/x.pid --ready-fd=1 -v"),
 		OPTIONS_RUN);
 	assert_listens(0, "tcp://127.0.0.1:1");
 	assert_listens(1, "udp://[::1]:2");
@@ -87,8 +87,8 @@ START_TEST(test_all)
 	ck_assert_str_eq(options.user, "nobody");
 	ck_assert(options.daemon);
 	ck_assert_str_eq(options.pid_file, "/run/x.pid");
-	ck_assert_int_eq(options.ready_fd, 0);
-	ck_assert_int_ne(fcntl(0, F_GETFD) & FD_CLOEXEC, 0);
+	ck_assert_int_eq(options.ready_fd, 1);
+	ck_assert_int_ne(fcntl(1, F_GETFD) & FD_CLOEXEC, 0);
 	ck_assert_int_eq(options.log_level, LOG_LEVEL_DEBUG);
 	ck_assert_int_eq(parse("--quiet"), OPTIONS_RUN);
 	ck_assert_int_eq(options.log_level, LOG_LEVEL_WARNING);

@@ -127,7 +127,7 @@ END_TEST
 
 START_TEST(test_answer)
 {
-	static const char line[] = " 12:00:00 up 1 min,  0 users,  load average: 0.00, 0.00, 0.00\n";
+	static const char line[] = " 12:00:00 up 1 min,  2 users,  load average: 0.01, 0.02\n";
 	char answer[PROTOCOL_ANSWER_HEADER_BYTES + sizeof(line) - 1];
 
 	protocol_write_answer_header(answer, nonce);
@@ -137,6 +137,7 @@ START_TEST(test_answer)
 		size_t line_len = 0;
 		const char *found = protocol_parse_answer(copy, len, nonce, &line_len);
 
+		ck_assert_int_eq(protocol_is_answer(copy, len), len >= 4);
 		if (len <= PROTOCOL_ANSWER_HEADER_BYTES) {
 			ck_assert_ptr_null(found);
 			continue;
@@ -150,6 +151,8 @@ START_TEST(test_answer)
 		answer[i] ^= 0x40;
 		ck_assert_ptr_null(
 			protocol_parse_answer(answer, sizeof(answer), nonce, &line_len));
+		/* With another nonce it is an answer still, to somebody else. */
+		ck_assert_int_eq(protocol_is_answer(answer, sizeof(answer)), i >= 4);
 		answer[i] ^= 0x40;
 	}
 }

@@ -60,7 +60,9 @@ static struct request *add_stream(struct request_batch *batch, int conn_fd)
 
 static void reply(struct request_batch *batch)
 {
-	reply_batch(batch->first, &line, &counters, closing);
+	struct reply all = { .line = &line, .counters = &counters, .closing = closing };
+
+	reply_batch(&all, batch->first);
 	request_give_back(batch->first);
 	*batch = (struct request_batch){ NULL, NULL, 0 };
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit/unit.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/resolve.h"
 
@@ -143,6 +145,30 @@ START_TEST(test_wrong_family)
 
 	ck_assert_int_eq(resolve_sockets(&address, AF_INET, &list, &why), -1);
 	ck_assert_ptr_nonnull(why);
+	ck_assert_int_eq(errno, ENOENT);
+}
+END_TEST
+
+/* With no descriptor to read its files by, the resolver would call any name unknown. */
+START_TEST(test_no_descriptor_left)
+{
+	struct address address = address_of("tcp://localhost:1");
+	struct addrinfo *list = NULL;
+	const char *why = NULL;
+	struct rlimit before;
+	struct rlimit none;
+	int result;
+	int error;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	result = resolve_sockets(&address, AF_UNSPEC, &list, &why);
+	error = errno;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_int_eq(result, -1);
+	ck_assert_int_eq(error, EMFILE);
+	ck_assert_str_eq(why, strerrordesc_np(EMFILE));
 }
 END_TEST
 
@@ -159,6 +185,7 @@ Suite *unit_suite(void)
 	tcase_add_loop_test(tcase, test_numeric, 0, sizeof(numeric) / sizeof(numeric[0]));
 	tcase_add_test(tcase, test_all_local_addresses);
 	tcase_add_test(tcase, test_wrong_family);
+	tcase_add_test(tcase, test_no_descriptor_left);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -287,7 +287,7 @@ START_TEST(test_killed_during_two_runs)
 	}
 	pthread_join(thread, NULL);
 	ck_assert(!result.ok);
-	ck_assert_str_eq(result.text, "the process that runs the command does not answer");
+	ck_assert_str_eq(result.text, "the runner process does not answer");
 }
 END_TEST
 
@@ -303,7 +303,7 @@ START_TEST(test_stopped_process)
 	began_ns = clock_now_ns();
 	runner_run(runner, &result);
 	ck_assert(!result.ok);
-	ck_assert_str_eq(result.text, "the process that runs the command does not answer");
+	ck_assert_str_eq(result.text, "the runner process does not answer");
 	ck_assert_uint_ge(clock_now_ns() - began_ns, timeout_ns);
 	ck_assert_uint_lt(clock_now_ns() - began_ns, timeout_ns + process_slow_ns(3 * CLOCK_S));
 	revive();

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a client believes. A server may be anybody: a line is taken only if it is short, printable
+ * and complete, so that nothing it holds can act on a terminal or fill a table.
+ *
+ * All of this is pure and thread-safe.
+ */
+#ifndef RUPTIME_CLIENT_ANSWER_H
+#define RUPTIME_CLIENT_ANSWER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/protocol.h"
+
+struct answer {
+	char line[PROTOCOL_TRUSTED_LINE_MAX_BYTES + 1];	/* with its '\n', and a NUL; "": none */
+	char reason[PROTOCOL_TRUSTED_LINE_MAX_BYTES];	/* why there is none, without '\n' */
+	uint64_t rtt_ns;				/* from the request to the line's end */
+};
+
+/*
+ * Look at the first LEN bytes of a stream that ought to be one line and then end.
+ * Returns the line's length with its '\n' if that is all there is, 0 as long as more is needed, or
+ * -1 with *WHY, a constant, if these bytes can never become such a line.
+ */
+ssize_t answer_scan(const char *text, size_t len, const char **why);
+
+/*
+ * Fill ANSWER from a line that answer_scan() has passed, or from the LEN bytes of a datagram,
+ * where the '\n' at the end may be missing.
+ * Returns 0 with the line, or -1 with the reason: what the server says behind "error: ", or, for a
+ * datagram, what is wrong with it.
+ */
+int answer_take_line(struct answer *answer, const char *line, size_t len);
+int answer_take_datagram(struct answer *answer, const char *text, size_t len);
+
+/* There is no answer, because of WHY. */
+void answer_fail(struct answer *answer, const char *why);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ruptime: how is that host? Options, the question, the line, the exit code.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/ask.h"
+#include "client/options.h"
+#include "common/io.h"
+
+enum {
+	EXIT_ANSWERED = 0,
+	EXIT_UNANSWERED = 2,
+	EXIT_USAGE = 3,
+	EXIT_SYSTEM = 4,
+};
+
+static int complain_stdout(bool quiet)
+{
+	if (!quiet) {
+		cli_complain(&options_cli, "standard output: %s", strerror(errno));
+	}
+	return EXIT_SYSTEM;
+}
+
+static int show(void (*print)(const struct cli *, FILE *))
+{
+	print(&options_cli, stdout);
+	if (fflush(stdout) == EOF || ferror(stdout)) {
+		return complain_stdout(false);
+	}
+	return EXIT_ANSWERED;
+}
+
+static int ask_and_print(const struct options *options)
+{
+	struct ask_outcome outcome;
+	char address[ADDRESS_TEXT_MAX];
+
+	ask(&options->address, &options->ask, &outcome);
+	if (outcome.status == ASK_ANSWERED) {
+		const char *line = outcome.answer.line;
+
+		if (io_write_all(STDOUT_FILENO, line, strlen(line)) < 0) {
+			return complain_stdout(options->quiet);
+		}
+		return EXIT_ANSWERED;
+	}
+	if (!options->quiet) {
+		address_format(&options->address, address, sizeof(address));
+		cli_complain(&options_cli, "%s: %s", address, outcome.answer.reason);
+	}
+	return outcome.status == ASK_BROKEN ? EXIT_SYSTEM : EXIT_UNANSWERED;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+
+	/* A reader that has gone is an error of write(), told by the exit code. */
+	signal(SIGPIPE, SIG_IGN);
+	switch (options_parse(&options, argc, argv)) {
+	case OPTIONS_ASK:
+		return ask_and_print(&options);
+	case OPTIONS_SHOW_HELP:
+		return show(cli_print_help);
+	case OPTIONS_SHOW_VERSION:
+		return show(cli_print_version);
+	default:
+		return EXIT_USAGE;
+	}
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How one host is asked: one set of functions for each transport, none of which ever blocks.
+ *
+ * A talk is the state of asking one host, over all tries. Its owner starts a try and then calls
+ * step() at once, and again whenever a descriptor that watch() names is ready or the moment it
+ * names has come, until step() decides. Between two tries a talk may still watch for the late
+ * answer to an earlier one; step() then says PENDING or ANSWERED and nothing else.
+ *
+ *	open -> start -> step, watch, step, ... -> decided -> start -> ... -> close
+ *
+ * A talk belongs to one thread at a time; different talks share nothing. Whoever waits for them,
+ * with poll() for one or epoll for thousands, is not the transport's business.
+ */
+#ifndef RUPTIME_CLIENT_TRANSPORT_H
+#define RUPTIME_CLIENT_TRANSPORT_H
+
+#include <netdb.h>
+#include <poll.h>
+#include <stdint.h>
+
+#include "client/answer.h"
+#include "common/address.h"
+
+/* The most descriptors that watch() names. */
+#define TRANSPORT_WATCHED_MAX 16
+
+enum transport_state {
+	TRANSPORT_PENDING,
+	TRANSPORT_ANSWERED,	/* the answer has its line; nothing more is to be done */
+	TRANSPORT_FAILED,	/* this try has failed; another one may not */
+	TRANSPORT_DECLINED,	/* somebody who knows said no: to ask again at once is useless */
+	TRANSPORT_BROKEN,	/* it is this machine that cannot, as in io_is_shortage() */
+};
+
+struct transport {
+	/* Returns a talk, or NULL with errno. */
+	void *(*open)(void);
+
+	/* Closes every descriptor of TALK and frees it. */
+	void (*close)(void *talk);
+
+	/*
+	 * Begin a try that ends at DEADLINE_NS. ADDRESSES are the host's, at least one; they are
+	 * borrowed until the try is decided.
+	 */
+	void (*start)(void *talk, const struct addrinfo *addresses, uint64_t deadline_ns);
+
+	/*
+	 * Fill FDS, of TRANSPORT_WATCHED_MAX elements, and lower *WAKE_NS to the moment by which
+	 * step() must be called even if they stay quiet. Returns how many were filled.
+	 */
+	unsigned (*watch)(const void *talk, struct pollfd *fds, uint64_t *wake_ns);
+
+	/* Do all that can be done at NOW_NS. ANSWER has the line, or the reason, once decided. */
+	enum transport_state (*step)(void *talk, uint64_t now_ns, struct answer *answer);
+};
+
+extern const struct transport transport_tcp;
+extern const struct transport transport_udp;
+
+/* The transport for a scheme, or NULL: this version does not speak it. */
+const struct transport *transport_find(enum address_scheme scheme);
+
+/*
+ * When the first of ADDRESSES has had its turn, if all of them are to have a fair share of the
+ * time from NOW_NS to DEADLINE_NS.
+ */
+uint64_t transport_turn_ends_ns(const struct addrinfo *addresses, uint64_t now_ns,
+	uint64_t deadline_ns);
+
+/* Note why ANSWER has no line. Returns BROKEN for a shortage, else FAILED. */
+enum transport_state transport_fail(struct answer *answer, int error);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/fdpass.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "common/io.h"
+
+/* Nobody needs more than the one byte that has to go with a descriptor. */
+#define DATA_BYTES 64
+
+void fdpass_discard(int *passed_fd)
+{
+	struct linger none = { .l_onoff = 0 };
+	struct linger linger;
+	socklen_t len = sizeof(linger);
+
+	if (*passed_fd < 0) {
+		return;
+	}
+	if (getsockopt(*passed_fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff) {
+		setsockopt(*passed_fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	}
+	io_close(passed_fd);
+}
+
+/* All descriptors in the control data: returns how many, and the last of them in *PASSED_FD. */
+static size_t collect(struct msghdr *header, int *passed_fd)
+{
+	size_t count = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+		size_t len = c->cmsg_len - CMSG_LEN(0);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
+			continue;
+		}
+		for (size_t at = 0; at + sizeof(int) <= len; at += sizeof(int)) {
+			fdpass_discard(passed_fd);
+			memcpy(passed_fd, CMSG_DATA(c) + at, sizeof(int));
+			count++;
+		}
+	}
+	return count;
+}
+
+enum fdpass_result fdpass_receive(int sock_fd, int *passed_fd)
+{
+	char data[DATA_BYTES];
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(FDPASS_MAX * sizeof(int))];
+	struct iovec part = { data, sizeof(data) };
+	struct msghdr header = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t got = recvmsg(sock_fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	size_t count;
+
+	*passed_fd = -1;
+	if (got < 0) {
+		return errno == EAGAIN || errno == EINTR ? FDPASS_LATER : FDPASS_END;
+	}
+	count = collect(&header, passed_fd);
+	if (count > 1 || (header.msg_flags & MSG_CTRUNC)) {
+		fdpass_discard(passed_fd);
+		return FDPASS_TOO_MANY;
+	}
+	if (got == 0) {
+		fdpass_discard(passed_fd);
+		return FDPASS_END;
+	}
+	return count ? FDPASS_GOT : FDPASS_NONE;
+}
+
+int fdpass_send(int sock_fd, int passed_fd)
+{
+	char data = 0;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec part = { &data, sizeof(data) };
+	struct msghdr header = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &passed_fd, sizeof(int));
+	return sendmsg(sock_fd, &header, MSG_NOSIGNAL) == sizeof(data) ? 0 : -1;
+}

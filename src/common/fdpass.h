@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptors over UNIX-domain sockets: SCM_RIGHTS, see unix(7). Thread-safe.
+ *
+ * The control buffer has room for as many descriptors as the kernel lets through in one message,
+ * so that what arrives is always seen, and what is too much can be closed. (A buffer for one
+ * takes in a second one by its padding, which then leaks without a sign.)
+ */
+#ifndef RUPTIME_COMMON_FDPASS_H
+#define RUPTIME_COMMON_FDPASS_H
+
+#include <stddef.h>
+
+/* SCM_MAX_FD of the kernel. */
+#define FDPASS_MAX 253
+
+/* Status that follows on the stream when the descriptor has got its line. */
+#define FDPASS_OK_BYTE 0
+
+enum fdpass_result {
+	FDPASS_GOT,		/* exactly one descriptor, which the caller owns now */
+	FDPASS_NONE,		/* data without a descriptor */
+	FDPASS_TOO_MANY,	/* more than one, or more than we could take in; all were closed */
+	FDPASS_END,		/* the peer has closed, or the socket has failed */
+	FDPASS_LATER,		/* nothing to receive yet */
+};
+
+/* Receive one message from SOCK_FD, without blocking. *PASSED_FD is -1 but for FDPASS_GOT. */
+enum fdpass_result fdpass_receive(int sock_fd, int *passed_fd);
+
+/*
+ * Send one byte and with it a duplicate of PASSED_FD, which stays the caller's. Blocks as SOCK_FD
+ * does. Returns 0, or -1 with errno.
+ */
+int fdpass_send(int sock_fd, int passed_fd);
+
+/*
+ * Close a descriptor that came from a stranger, and set it to -1. A socket that would make close()
+ * wait for its data (SO_LINGER) is told not to.
+ */
+void fdpass_discard(int *passed_fd);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which message types of a reply queue were sent to, and when last: so that replies which nobody
+ * fetches can be found and removed.
+ *
+ * XSI messages carry no time, and the messages of one type are fetched oldest first. So once the
+ * latest of a type has expired, all that are left of that type have.
+ *
+ * Not thread-safe: the caller has a lock.
+ */
+#ifndef RUPTIME_DAEMON_REPLY_LEDGER_H
+#define RUPTIME_DAEMON_REPLY_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* As many types as a queue of the usual size (16384 bytes) can hold messages of. */
+#define REPLY_LEDGER_TYPES 16384
+
+struct reply_ledger;
+
+/* Returns NULL with errno ENOMEM. */
+struct reply_ledger *reply_ledger_new(void);
+void reply_ledger_free(struct reply_ledger *ledger);
+
+/* A reply of TYPE (1 to 2^31-1) is about to be sent. Returns false if there is no room for it. */
+bool reply_ledger_note(struct reply_ledger *ledger, int32_t type, uint64_t now_ns);
+
+/* Take out a type whose latest reply is older than OLDEST_NS. Returns 0 if there is none. */
+int32_t reply_ledger_expire(struct reply_ledger *ledger, uint64_t oldest_ns);
+
+/* When the oldest was noted: CLOCK_NEVER if the ledger is empty. */
+uint64_t reply_ledger_oldest_ns(const struct reply_ledger *ledger);
+
+/* Nothing is left in the queue: forget all. */
+void reply_ledger_clear(struct reply_ledger *ledger);
+
+#endif

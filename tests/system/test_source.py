@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""The source keeps the house rules of CONTRIBUTING.md, as far as a program can see."""
+
+import os
+import re
+import shutil
+import unittest
+
+import harness
+
+TOP = harness.SOURCE_DIR
+C_FILES = (".c", ".h")
+SCRIPTS = ("quickstart", "autogen.sh", ".ci/run")
+# What autogen.sh makes, and what is not source.
+GENERATED = re.compile(r"(^|/)(Makefile\.in|aclocal\.m4|config\.h(\.in)?~?|configure~?|build-aux|"
+                       r"autom4te\.cache|_?build[^/]*|_inst|ruptime-\d[^/]*|\.git|__pycache__)$")
+TEXT = re.compile(r"(\.(c|h|py|sh|am|ac|m4|md|\d)|(^|/)(quickstart|run|\.clang-format|"
+                  r"\.editorconfig|\.gitignore))$")
+COLUMNS = 100
+LINES = 500
+
+
+def sources():
+    """The paths of all hand-written text files, from the top of the tree."""
+    found = []
+    for directory, folders, files in os.walk(TOP):
+        def path_of(name, directory=directory):
+            return os.path.relpath(os.path.join(directory, name), TOP)
+        folders[:] = [f for f in folders if not GENERATED.search(path_of(f))]
+        found += [path_of(f) for f in files]
+    return sorted(f for f in found if TEXT.search(f) and not GENERATED.search(f))
+
+
+def read(path):
+    with open(os.path.join(TOP, path), encoding="utf-8") as text:
+        return text.read()
+
+
+def code_lines(path):
+    """Numbered lines of a C file without comments and string literals."""
+    def blank(match):
+        return "\n" * match.group().count("\n")
+
+    text = re.sub(r'"(\\.|[^"\\\n])*"|/\*.*?\*/', blank, read(path), flags=re.DOTALL)
+    return list(enumerate(text.split("\n"), 1))
+
+
+class Source(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.paths = sources()
+        cls.c_paths = [p for p in cls.paths if p.endswith(C_FILES)]
+
+    def complain(self, faults):
+        self.assertEqual(faults, [], "\n" + "\n".join(faults))
+
+    def grep(self, paths, regex):
+        """Where the code, comments apart, has REGEX."""
+        pattern = re.compile(regex)
+        return ["%s:%d: %s" % (path, number, line.strip()) for path in paths
+                for number, line in code_lines(path) if pattern.search(line)]
+
+    def includes(self, folder):
+        return [(path, name) for path in self.c_paths if path.startswith(folder)
+                for name in re.findall(r'^#\s*include\s+[<"]([^>"]+)', read(path), re.MULTILINE)]
+
+    def test_there_is_something_to_check(self):
+        self.assertIn("src/common/address.c", self.paths)
+        self.assertIn("quickstart", self.paths)
+        self.assertIn("configure.ac", self.paths)
+
+    def test_license_comes_first(self):
+        faults = []
+        for path in self.paths:
+            lines = read(path).split("\n")
+            line = lines[1] if lines[0].startswith("#!") else lines[0]
+            if not path.endswith((".md", ".gitignore")) and \
+                    "SPDX-License-Identifier: MIT" not in line:
+                faults.append(path)
+        self.complain(faults)
+
+    def test_no_long_files(self):
+        long = {p: read(p).count("\n") for p in self.paths if not p.endswith(".md")}
+        self.complain(["%s: %d lines" % item for item in long.items() if item[1] > LINES])
+
+    def test_no_long_lines(self):
+        self.complain(["%s:%d" % (path, number) for path in self.c_paths + [
+            p for p in self.paths if p.endswith(".py")]
+            for number, line in enumerate(read(path).split("\n"), 1)
+            if len(line.expandtabs(8)) > COLUMNS])
+
+    def test_white_space(self):
+        faults = []
+        for path in self.paths:
+            text = read(path)
+            if not text.endswith("\n") or text.endswith("\n\n"):
+                faults.append(path + ": ends in no newline, or in several")
+            for number, line in enumerate(text.split("\n"), 1):
+                tabs = path.endswith(C_FILES) and line.strip() != "\\"
+                if line != line.rstrip() or (tabs and re.match(r"\t* {8}|[\t ]* \t", line)):
+                    faults.append("%s:%d: %r" % (path, number, line))
+        self.complain(faults)
+
+    def test_every_body_has_braces(self):
+        faults = []
+        for path in self.c_paths:
+            for number, line in code_lines(path):
+                line = line.rstrip()
+                head = re.match(r"\s*(\} )?(else )?(if|for|while) \(", line)
+                whole = line.count("(") == line.count(")")
+                do_while = re.match(r"\s*\} while \(.*\);$", line)
+                bare_else = re.match(r"\s*(\} )?else$", line)
+                if bare_else or (head and whole and not do_while and
+                                 not line.endswith(("{", "\\"))):
+                    faults.append("%s:%d: %s" % (path, number, line.strip()))
+        self.complain(faults)
+
+    def test_no_volatile_and_no_sleep(self):
+        self.complain(self.grep(self.c_paths, r"\bvolatile\b|\b(u|nano|clock_nano)?sleep\s*\("))
+        own = os.path.join("tests", "system", os.path.basename(__file__))
+        self.complain([p for p in self.paths if p.endswith(".py") and p != own and
+                       "time.sleep" in read(p)])
+
+    def test_no_typedef_of_structures(self):
+        self.complain(self.grep(self.c_paths, r"\btypedef\s+(struct|union|enum)\b"))
+
+    def test_only_the_queue_knows_urcu(self):
+        self.complain([path for path, name in self.includes("src/")
+                       if name.startswith("urcu") and path != "src/daemon/queue.c"])
+
+    def test_programs_share_only_common(self):
+        programs = {"daemon", "client", "bench"}
+        faults = []
+        for path, name in self.includes("src/"):
+            here, there = path.split("/")[1], name.split("/")[0]
+            if there in programs and there != here:
+                faults.append("%s includes %s" % (path, name))
+        self.complain(faults)
+
+    @unittest.skipUnless(shutil.which("shellcheck"), "shellcheck is not installed")
+    def test_shellcheck(self):
+        scripts = list(SCRIPTS) + [p for p in self.paths if p.endswith(".sh")]
+        done = harness.run(["shellcheck"] + sorted(set(scripts)), cwd=TOP)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+
+if __name__ == "__main__":
+    harness.main()
