@@ -2,8 +2,8 @@
 /*
  * Who leads, and when the next run may start.
  *
- * One worker at a time leads: it alone takes from the queue and measures. It gives the role up when
- * the run is over, before it answers; from then on somebody may lead again
+ * One worker at a time leads: it alone takes from the queue and measures. It gives the role up
+ * when the run is over, before it answers; from then on somebody may lead again
  *
  *	- at once, if nobody is answering: a server with nothing else to do measures;
  *	- while others are answering, if what waits takes longer to answer than LEAD_WORTH runs take,
@@ -63,7 +63,7 @@ enum lead_result lead_take(struct lead *lead, uint64_t deadline_ns);
 /* The run from BEGAN_NS to ENDED_NS is over: give the role up, and begin to answer. */
 void lead_hand_on(struct lead *lead, uint64_t began_ns, uint64_t ended_ns, struct lead_turn *turn);
 
-/* Now and then while answering: call somebody to lead if it is time. WAITING requests are queued. */
+/* Now and then while answering, with WAITING in the queue: call somebody to lead if it is time. */
 void lead_look(struct lead *lead, struct lead_turn *turn, uint64_t waiting, uint64_t now_ns);
 
 /* All COUNT requests of the turn are answered. */

@@ -93,7 +93,7 @@ static bool lead(struct worker *worker)
 		}
 		closing_sweep(worker->closing, clock_now_ns());
 	}
-	/* Relaxed, and no read-modify-write: only the leader writes it, and the lead's lock orders. */
+	/* Relaxed, and no read-modify-write: only the leader writes it; the lead's lock orders. */
 	atomic_store_explicit(&pool->taken,
 		atomic_load_explicit(&pool->taken, memory_order_relaxed) + count_requests(taken),
 		memory_order_relaxed);
