@@ -31,7 +31,7 @@ START_TEST(test_order)
 	for (int round = 0; round < 3; round++) {
 		ck_assert(queue_is_empty(queue));
 		for (int i = 0; i < NODES; i++) {
-			queue_push(queue, &nodes[i]);
+			queue_push(queue, &nodes[i], 1);
 			ck_assert(!queue_is_empty(queue));
 		}
 		node = queue_take(queue, CLOCK_NEVER);
@@ -50,13 +50,13 @@ START_TEST(test_push_while_walking)
 	struct queue_node *node;
 
 	for (int i = 0; i < 3; i++) {
-		queue_push(queue, &nodes[i]);
+		queue_push(queue, &nodes[i], 1);
 	}
 	node = queue_take(queue, 0);
 	while (node) {
 		struct queue_node *next = node->next;
 
-		queue_push(queue, node);
+		queue_push(queue, node, 1);
 		node = next;
 	}
 	node = queue_take(queue, 0);
@@ -76,7 +76,7 @@ START_TEST(test_deadline)
 	ck_assert_uint_ge(clock_now_ns() - began_ns, 20 * CLOCK_MS);
 	ck_assert_uint_lt(clock_now_ns() - began_ns, process_slow_ns(2 * CLOCK_S));
 	/* A deadline that has passed does not hide what is there. */
-	queue_push(queue, &nodes[0]);
+	queue_push(queue, &nodes[0], 1);
 	ck_assert_ptr_eq(queue_take(queue, 1), &nodes[0]);
 	ck_assert(!queue_is_finished(queue));
 }
@@ -84,7 +84,7 @@ END_TEST
 
 START_TEST(test_close)
 {
-	queue_push(queue, &nodes[0]);
+	queue_push(queue, &nodes[0], 1);
 	queue_close(queue);
 	ck_assert(!queue_is_finished(queue));
 	ck_assert_ptr_eq(queue_take(queue, CLOCK_NEVER), &nodes[0]);
@@ -99,7 +99,7 @@ END_TEST
 
 static void *push_one(void *argument)
 {
-	queue_push(queue, argument);
+	queue_push(queue, argument, 1);
 	return NULL;
 }
 
