@@ -106,7 +106,7 @@ static enum transport_state try_once(struct asking *asking)
 	asking->transport->start(asking->talk, addresses,
 		clock_now_ns() + asking->options->timeout_ns);
 	state = drive(asking, CLOCK_NEVER);
-	freeaddrinfo(addresses);
+	resolve_free(addresses);
 	return state;
 }
 
