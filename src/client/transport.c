@@ -15,6 +15,7 @@ static const struct transport *const transports[ADDRESS_SCHEMES] = {
 	[ADDRESS_UNIX] = &transport_stream,
 	[ADDRESS_UNIX_SEQPACKET] = &transport_stream,
 	[ADDRESS_UNIX_DGRAM] = &transport_datagram,
+	[ADDRESS_MSGQ] = &transport_msgq,
 	[ADDRESS_FDPASS] = &transport_stream,
 };
 

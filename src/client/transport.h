@@ -58,8 +58,9 @@ struct transport {
 
 extern const struct transport transport_stream;		/* tcp, unix, unix-seqpacket, fdpass */
 extern const struct transport transport_datagram;	/* udp, unix-dgram */
+extern const struct transport transport_msgq;
 
-/* The transport for a scheme, or NULL: this version does not speak it. */
+/* The transport for a scheme. */
 const struct transport *transport_find(enum address_scheme scheme);
 
 /*

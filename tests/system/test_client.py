@@ -63,9 +63,6 @@ class CommandLine(Client):
         self.refused("second", "first", "second")
         self.refused("second", "first", "second", "third")
 
-    def test_schemes_not_spoken(self):
-        self.refused("msgq://291: this version does not speak", "msgq://291")
-
     def test_help_and_version(self):
         done = ruptime("--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
