@@ -71,3 +71,19 @@ AC_DEFUN([RUPTIME_SANITIZER], [
 	AC_SUBST([SANITIZER_CFLAGS])
 	AC_SUBST([FUZZ_LIBS])
 ])
+
+# RUPTIME_WITH(NAME, PREFIX, MODULE, PURPOSE)
+# --with-NAME=auto|yes|no for an optional library: sets have_NAME, PREFIX_CFLAGS, PREFIX_LIBS and
+# the conditional HAVE_PREFIX.
+AC_DEFUN([RUPTIME_WITH], [
+	AC_ARG_WITH([$1],
+		[AS_HELP_STRING([--with-$1=auto|yes|no], [use $1 for $4 @<:@auto@:>@])],
+		[], [with_$1=auto])
+	have_$1=no
+	AS_CASE([$with_$1],
+		[no], [],
+		[auto], [PKG_CHECK_MODULES([$2], [$3], [have_$1=yes], [have_$1=no])],
+		[yes], [PKG_CHECK_MODULES([$2], [$3], [have_$1=yes])],
+		[AC_MSG_ERROR([--with-$1 takes auto, yes or no])])
+	AM_CONDITIONAL([HAVE_$2], [test "$have_$1" = yes])
+])

@@ -72,8 +72,8 @@ uint64_t transport_turn_ends_ns(const struct addrinfo *addresses, uint64_t now_n
 
 /*
  * When to look again for what cannot be polled and has been awaited since BEGAN_NS: after an eighth
- * of the time that passed, but at least 1 ms and at most 20 ms. So the wait lasts hardly longer than
- * it must, and a wait of 2 s costs about a hundred looks.
+ * of the time that passed, but at least 1 ms and at most 20 ms. So the wait lasts hardly longer
+ * than it must, and one of 2 s costs about a hundred looks.
  */
 uint64_t transport_look_again_ns(uint64_t began_ns, uint64_t now_ns);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From addresses to socket addresses. What has a host or a service name is looked up in the system's
- * databases, and may block for as long as a name server takes. Thread-safe.
+ * From addresses to socket addresses. Names of hosts and services are looked up in the system's
+ * databases, which may block for as long as a name server takes. Thread-safe.
  */
 #ifndef RUPTIME_COMMON_RESOLVE_H
 #define RUPTIME_COMMON_RESOLVE_H

@@ -32,10 +32,11 @@ struct msgq {
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
-	struct kernel_queue requests;	/* the receiving thread's; its id is everybody's to read */
 
-	pthread_mutex_t lock;		/* protects what follows */
+	pthread_mutex_t lock;		/* protects what follows; ids may be read without */
+	struct kernel_queue requests;
 	struct kernel_queue replies;
+	bool removed;			/* for good: nothing is created any more */
 	uint64_t reopened_ns;
 	struct reply_ledger *ledger;
 };
@@ -184,18 +185,26 @@ fail:
 	return NULL;
 }
 
-static void remove_queue(struct kernel_queue *queue)
+static void remove_queue(const struct kernel_queue *queue)
 {
 	if (queue->created && id_of(queue) >= 0) {
 		msgctl(id_of(queue), IPC_RMID, NULL);
 	}
 }
 
+void msgq_remove(struct msgq *msgq)
+{
+	pthread_mutex_lock(&msgq->lock);
+	msgq->removed = true;
+	remove_queue(&msgq->requests);
+	remove_queue(&msgq->replies);
+	pthread_mutex_unlock(&msgq->lock);
+}
+
 void msgq_close(struct msgq *msgq)
 {
 	if (msgq) {
-		remove_queue(&msgq->requests);
-		remove_queue(&msgq->replies);
+		msgq_remove(msgq);
 		reply_ledger_free(msgq->ledger);
 		pthread_mutex_destroy(&msgq->lock);
 		free(msgq);
@@ -221,7 +230,15 @@ ssize_t msgq_receive(struct msgq *msgq, struct msgq_message *message, bool wait)
 
 int msgq_reopen(struct msgq *msgq)
 {
-	return open_queue(msgq, &msgq->requests);
+	int result = -1;
+
+	pthread_mutex_lock(&msgq->lock);
+	errno = EIDRM;
+	if (!msgq->removed) {
+		result = open_queue(msgq, &msgq->requests);
+	}
+	pthread_mutex_unlock(&msgq->lock);
+	return result;
 }
 
 void msgq_wake(struct msgq *msgq)
@@ -272,7 +289,7 @@ static bool note(struct msgq *msgq, int32_t type, uint64_t now_ns)
 /* The reply queue was removed: have another, but not too often. Lock held. */
 static int reopen_replies(struct msgq *msgq, uint64_t now_ns)
 {
-	if (now_ns - msgq->reopened_ns < REOPEN_NS) {
+	if (msgq->removed || now_ns - msgq->reopened_ns < REOPEN_NS) {
 		return -1;
 	}
 	msgq->reopened_ns = now_ns;

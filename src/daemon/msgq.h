@@ -44,7 +44,13 @@ struct msgq;
 struct msgq *msgq_open(uint32_t key, mode_t mode, uid_t uid, gid_t gid, char *why,
 	size_t why_bytes);
 
-/* Remove what was created, and free MSGQ. No thread may use it any more. NULL is fine. */
+/*
+ * Remove the queues that were created, for good. Any thread; whoever still uses them finds that
+ * they are gone.
+ */
+void msgq_remove(struct msgq *msgq);
+
+/* The same, and free MSGQ. No thread may use it any more. NULL is fine. */
 void msgq_close(struct msgq *msgq);
 
 /* The kernel's present number for the request queue. Any thread. */

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/resolve.h"
 #include "common/units.h"
+#include "daemon/source.h"
 
 #define DEFAULT_QUEUE	       4096
 #define DEFAULT_RUN_TIMEOUT_NS (1 * CLOCK_S)
@@ -31,7 +32,7 @@ static const struct cli_option table[] = {
 	{ 'l', "listen", "ADDRESS", "serve ADDRESS; may be repeated (tcp://* and udp://*)", 0 },
 	{ 'w', "workers", "N", "threads that measure and answer (one for each CPU)", 0 },
 	{ 'q', "queue", "N", "most requests waiting (4096)", 0 },
-	{ 's', "source", "exec", "where the line comes from: exec, the command", 0 },
+	{ 's', "source", "SOURCE", "exec: run the command; procps: ask libproc2 (exec)", 0 },
 	{ KEY_COMMAND, "command", "PATH", "the command to run (" UPTIME_COMMAND ")", 0 },
 	{ KEY_RUN_TIMEOUT, "run-timeout", "DURATION", "longest run of the command (1s)", 0 },
 	{ KEY_MAX_AGE, "max-age", "DURATION", "give a line of this age out again (0)", 0 },
@@ -127,15 +128,20 @@ static int set_ready_fd(const char *argument, int *ready_fd)
 	return 0;
 }
 
-static int set_source(const char *argument)
+static int set_source(const char *argument, enum options_source *source)
 {
 	if (strcmp(argument, "exec") == 0) {
+		*source = OPTIONS_EXEC;
 		return 0;
 	}
-	if (strcmp(argument, "procps") == 0) {
-		return complain_about("source", argument, "this version has no such source");
+	if (strcmp(argument, "procps") != 0) {
+		return complain_about("source", argument, "the sources are exec and procps");
 	}
-	return complain_about("source", argument, "unknown source");
+	if (!source_has_procps()) {
+		return complain_about("source", argument, "this program is built without libproc2");
+	}
+	*source = OPTIONS_PROCPS;
+	return 0;
 }
 
 static int add_listen(struct options *options, const char *text)
@@ -170,7 +176,7 @@ static int set_option(struct options *options, int key, const char *argument)
 	case 'q':
 		return set_count("queue", argument, OPTIONS_QUEUE_MAX, &options->queue);
 	case 's':
-		return set_source(argument);
+		return set_source(argument, &options->source);
 	case KEY_COMMAND:
 		return set_path("command", argument, options->command);
 	case KEY_RUN_TIMEOUT:

@@ -16,11 +16,17 @@
 #define OPTIONS_WORKERS_MAX 256
 #define OPTIONS_QUEUE_MAX   (1u << 20)
 
+enum options_source {
+	OPTIONS_EXEC,		/* run the command */
+	OPTIONS_PROCPS,		/* ask libproc2 */
+};
+
 struct options {
 	struct address listen[OPTIONS_LISTEN_MAX];	/* ports are numbers */
 	unsigned listen_count;
 	unsigned workers;
 	unsigned queue;
+	enum options_source source;
 	char command[PATH_MAX];				/* absolute */
 	uint64_t run_timeout_ns;
 	uint64_t max_age_ns;

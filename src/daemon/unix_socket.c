@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -40,30 +41,32 @@ static int type_of(enum address_scheme scheme)
 	}
 }
 
-/* A number, or the name of a user or group. */
-static int look_up_owners(const struct address *address, uid_t *uid, gid_t *gid, const char **why)
+/* One that no id can hold must not turn into another, least of all into root's. */
+static bool parse_id(const char *text, uint32_t *id)
 {
 	char *end;
+	uintmax_t number = strtoumax(text, &end, 10);
 
-	if (address->user[0]) {
-		const struct passwd *entry = getpwnam(address->user);
+	*id = (uint32_t)number;
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && number < UINT32_MAX;
+}
 
-		*uid = entry ? entry->pw_uid : (uid_t)strtoul(address->user, &end, 10);
-		if (!entry && *end) {
-			*why = "the system knows no such user";
-			errno = ENOENT;
-			return -1;
-		}
+/* Names or numbers. What is not given stays -1, as chown() wants it. */
+static int look_up_owners(const struct address *address, uid_t *uid, gid_t *gid, const char **why)
+{
+	const struct passwd *user = address->user[0] ? getpwnam(address->user) : NULL;
+	const struct group *group = address->group[0] ? getgrnam(address->group) : NULL;
+
+	*uid = user ? user->pw_uid : (uid_t)-1;
+	*gid = group ? group->gr_gid : (gid_t)-1;
+	errno = ENOENT;
+	if (address->user[0] && !user && !parse_id(address->user, uid)) {
+		*why = "the system knows no such user";
+		return -1;
 	}
-	if (address->group[0]) {
-		const struct group *entry = getgrnam(address->group);
-
-		*gid = entry ? entry->gr_gid : (gid_t)strtoul(address->group, &end, 10);
-		if (!entry && *end) {
-			*why = "the system knows no such group";
-			errno = ENOENT;
-			return -1;
-		}
+	if (address->group[0] && !group && !parse_id(address->group, gid)) {
+		*why = "the system knows no such group";
+		return -1;
 	}
 	return 0;
 }
@@ -138,9 +141,9 @@ static int check_name(const struct place *place, const struct address *address, 
 	return -1;
 }
 
-/* Bind, for most under the temporary name, with nobody permitted, then permit who is meant to be. */
-static int bind_and_permit(int fd, const struct place *place, const struct address *address, uid_t uid,
-	gid_t gid)
+/* Bind with nobody permitted, then permit who is meant to be. */
+static int bind_and_permit(int fd, const struct place *place, const struct address *address,
+	uid_t uid, gid_t gid)
 {
 	mode_t mode = address->mode == ADDRESS_MODE_NONE ? UNIX_SOCKET_DEFAULT_MODE
 							 : (mode_t)address->mode;
@@ -176,8 +179,8 @@ static int put_in_place(int fd, const struct place *place, const struct address 
 int unix_socket_open(const struct address *address, struct unix_socket_id *id, const char **why)
 {
 	struct place place;
-	uid_t uid = (uid_t)-1;
-	gid_t gid = (gid_t)-1;
+	uid_t uid;
+	gid_t gid;
 	int fd;
 
 	*why = NULL;

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "daemon/source.h"
 
 struct uptime {
+	enum options_source source;
 	struct runner *runner;
 	uint64_t max_age_ns;
 	uint64_t started_ns;	/* of the run that made LAST */
@@ -15,11 +17,12 @@ struct uptime {
 	struct command_result result;
 };
 
-struct uptime *uptime_new(struct runner *runner, uint64_t max_age_ns)
+struct uptime *uptime_new(enum options_source source, struct runner *runner, uint64_t max_age_ns)
 {
 	struct uptime *uptime = calloc(1, sizeof(*uptime));
 
 	if (uptime) {
+		uptime->source = source;
 		uptime->runner = runner;
 		uptime->max_age_ns = max_age_ns;
 	}
@@ -51,7 +54,11 @@ void uptime_measure(struct uptime *uptime, struct stats_counters *counters,
 
 	if (!is_young(uptime)) {
 		uptime->started_ns = clock_now_ns();
-		runner_run(uptime->runner, &uptime->result);
+		if (uptime->source == OPTIONS_PROCPS) {
+			source_procps(&uptime->result);
+		} else {
+			runner_run(uptime->runner, &uptime->result);
+		}
 		last->ok = uptime->result.ok;
 		last->len = (size_t)snprintf(last->text, sizeof(last->text), "%s%s\n",
 			last->ok ? "" : PROTOCOL_ERROR_PREFIX, uptime->result.text);

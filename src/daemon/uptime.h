@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/protocol.h"
+#include "daemon/options.h"
 #include "daemon/runner.h"
 #include "daemon/stats.h"
 
@@ -24,10 +25,11 @@ struct uptime_line {
 struct uptime;
 
 /*
- * RUNNER is borrowed. A line whose run began less than MAX_AGE_NS ago may be given out again; 0
- * means that each call runs the command. Returns NULL with errno ENOMEM.
+ * RUNNER is borrowed, and not used if SOURCE is procps. A line whose run began less than
+ * MAX_AGE_NS ago may be given out again; 0 means that each call makes a new one.
+ * Returns NULL with errno ENOMEM.
  */
-struct uptime *uptime_new(struct runner *runner, uint64_t max_age_ns);
+struct uptime *uptime_new(enum options_source source, struct runner *runner, uint64_t max_age_ns);
 void uptime_free(struct uptime *uptime);
 
 /*

@@ -110,7 +110,8 @@ START_TEST(test_tcp_goes_on_after_a_refusal)
 	wait_watched(&transport_stream, talk);
 	ck_assert_int_eq(transport_stream.step(talk, 0, &answer), TRANSPORT_PENDING);
 	answer_connection(&good);
-	ck_assert_int_eq(step_until_decided(&transport_stream, talk, 7, &answer), TRANSPORT_ANSWERED);
+	ck_assert_int_eq(step_until_decided(&transport_stream, talk, 7, &answer),
+		TRANSPORT_ANSWERED);
 	ck_assert_str_eq(answer.line, LINE);
 	ck_assert_uint_eq(answer.rtt_ns, 7);
 	transport_stream.close(talk);
@@ -287,7 +288,8 @@ START_TEST(test_udp_goes_on_after_a_refusal)
 	ck_assert_int_eq(transport_datagram.step(talk, 1, &answer), TRANSPORT_PENDING);
 	receive_request(&good, nonce, &sender);
 	answer_request(&good, nonce, &sender);
-	ck_assert_int_eq(step_until_decided(&transport_datagram, talk, 2, &answer), TRANSPORT_ANSWERED);
+	ck_assert_int_eq(step_until_decided(&transport_datagram, talk, 2, &answer),
+		TRANSPORT_ANSWERED);
 	transport_datagram.close(talk);
 	io_close(&good.fd);
 	io_close(&refusing.fd);
@@ -309,7 +311,8 @@ START_TEST(test_udp_many_tries)
 		uint64_t began_ns = tries * DEADLINE_NS;
 
 		transport_datagram.start(talk, &peer.info, began_ns + DEADLINE_NS);
-		ck_assert_int_eq(transport_datagram.step(talk, began_ns, &answer), TRANSPORT_PENDING);
+		ck_assert_int_eq(transport_datagram.step(talk, began_ns, &answer),
+			TRANSPORT_PENDING);
 		ck_assert_uint_eq(receive_request(&peer, nonce, &sender), 512);
 		if (tries > 1) {
 			ck_assert_uint_eq(receive_request(&peer, NULL, &sender), 1);
