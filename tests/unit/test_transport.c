@@ -95,6 +95,26 @@ static enum transport_state step_until_decided(const struct transport *transport
 	return state;
 }
 
+static const struct {
+	uint64_t waited_ns;
+	uint64_t rest_ns;
+} looks[] = {
+	{ 0, CLOCK_MS },
+	{ 8 * CLOCK_MS - 1, CLOCK_MS },
+	{ 16 * CLOCK_MS, 2 * CLOCK_MS },
+	{ 160 * CLOCK_MS, 20 * CLOCK_MS },
+	{ 161 * CLOCK_MS, 20 * CLOCK_MS },
+	{ 365 * 24 * 3600 * CLOCK_S, 20 * CLOCK_MS },
+};
+
+START_TEST(test_look_again)
+{
+	uint64_t now_ns = 7 + looks[_i].waited_ns;
+
+	ck_assert_uint_eq(transport_look_again_ns(7, now_ns), now_ns + looks[_i].rest_ns);
+}
+END_TEST
+
 START_TEST(test_tcp_goes_on_after_a_refusal)
 {
 	void *talk = transport_stream.open(&tcp);
@@ -363,6 +383,7 @@ Suite *unit_suite(void)
 	Suite *suite = suite_create("transport");
 	TCase *addresses = tcase_create("addresses");
 
+	tcase_add_loop_test(addresses, test_look_again, 0, sizeof(looks) / sizeof(looks[0]));
 	tcase_add_test(addresses, test_tcp_goes_on_after_a_refusal);
 	tcase_add_test(addresses, test_tcp_turns);
 	tcase_add_test(addresses, test_tcp_times_out_connecting);
