@@ -25,8 +25,9 @@
 #define PAUSE_MIN_MS 10
 #define PAUSE_MAX_MS 100
 
-/* How long those at the gate may still take when the server stops. */
+/* How long those on the threshold and at the gate may still take when the server stops. */
 #define LAST_CALL_NS (500 * CLOCK_MS)
+#define THRESHOLD_MS 5
 
 struct acceptor {
 	struct fdpass_gate *gate;	/* NULL: nothing listens for descriptors */
@@ -180,7 +181,6 @@ static void accept_until_stop(struct ingress *acceptor)
 	const struct listener_set *listeners = acceptor->listeners;
 	struct acceptor *state = acceptor->state;
 	struct pollfd *watched = acceptor->watched;
-	unsigned count = ingress_watched_count(acceptor);
 	int pause_ms = 0;
 
 	for (;;) {
@@ -188,7 +188,7 @@ static void accept_until_stop(struct ingress *acceptor)
 		bool starved = false;
 
 		/* In a pause only the stop is waited for. */
-		if (poll(watched, pause_ms ? 1 : count, wait_ms) < 0) {
+		if (poll(watched, pause_ms ? 1 : acceptor->watched_count, wait_ms) < 0) {
 			continue;
 		}
 		if (watched[0].revents) {
@@ -206,8 +206,7 @@ static void accept_until_stop(struct ingress *acceptor)
 	}
 }
 
-/* Whoever was there when the door was shut is served. */
-static void drain(struct ingress *acceptor, const struct listener *listener)
+static void accept_all(struct ingress *acceptor, const struct listener *listener)
 {
 	struct pollfd waiting = { .fd = listener->fd, .events = POLLIN };
 	int pause_ms = 0;
@@ -219,6 +218,23 @@ static void drain(struct ingress *acceptor, const struct listener *listener)
 		pause_ms = turn == TURN_STARVED ? next_pause_ms(pause_ms) : 0;
 		poll(NULL, 0, pause_ms);
 	}
+}
+
+/*
+ * Whoever was there when the door was shut is served; also who was on the threshold: to a client
+ * whose handshake lacks its last step here, the connection is there already.
+ */
+static void drain(struct ingress *acceptor, const struct listener *listener)
+{
+	struct pollfd waiting = { .fd = listener->fd, .events = POLLIN };
+	uint64_t end_ns = clock_now_ns() + LAST_CALL_NS;
+
+	accept_all(acceptor, listener);
+	while (listener_has_handshakes(listener) && clock_now_ns() < end_ns) {
+		poll(&waiting, 1, THRESHOLD_MS);
+		accept_all(acceptor, listener);
+	}
+	accept_all(acceptor, listener);
 }
 
 /* Those who have come in, but have not sent their descriptor yet. */
@@ -264,8 +280,7 @@ static int prepare_gate(struct ingress *acceptor)
 			if (!state->gate) {
 				return -1;
 			}
-			acceptor->watched[ingress_watched_count(acceptor) - 1].fd =
-				fdpass_gate_fd(state->gate);
+			ingress_watch_too(acceptor, fdpass_gate_fd(state->gate));
 		}
 	}
 	return 0;

@@ -132,7 +132,7 @@ static void *dispatcher_main(void *argument)
 			mind_queues(dispatcher);
 			mind_ns = clock_now_ns() + MIND_NS;
 		}
-		if (poll(watched, count + 1, clock_poll_ms(mind_ns)) <= 0) {
+		if (poll(watched, ingress->watched_count, clock_poll_ms(mind_ns)) <= 0) {
 			continue;
 		}
 		for (unsigned i = 0; i < count; i++) {

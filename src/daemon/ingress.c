@@ -22,12 +22,11 @@ static void watch(struct ingress *ingress, bool (*ours)(const struct listener *)
 			.events = POLLIN,
 		};
 	}
-	ingress->watched[listeners->count + 1] = (struct pollfd){ .fd = -1, .events = POLLIN };
 }
 
-unsigned ingress_watched_count(const struct ingress *ingress)
+void ingress_watch_too(struct ingress *ingress, int fd)
 {
-	return ingress->listeners->count + 2;
+	ingress->watched[ingress->watched_count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
 int ingress_prepare(struct ingress *ingress, bool (*ours)(const struct listener *),
@@ -37,7 +36,8 @@ int ingress_prepare(struct ingress *ingress, bool (*ours)(const struct listener 
 	ingress->stop_fd = io_event_open();
 	ingress->pool = request_pool_new(ingress->capacity);
 	ingress->state = calloc(1, state_bytes);
-	ingress->watched = calloc(ingress_watched_count(ingress), sizeof(*ingress->watched));
+	ingress->watched_count = ingress->listeners->count + 1;
+	ingress->watched = calloc(ingress->watched_count + 1, sizeof(*ingress->watched));
 	if (ingress->stop_fd < 0 || !ingress->pool || !ingress->state || !ingress->watched) {
 		int error = errno;
 

@@ -26,6 +26,7 @@ struct ingress {
 	/* Its own. */
 	void *state;			/* what the thread works with; freed with the rest */
 	struct pollfd *watched;		/* see ingress_prepare() */
+	unsigned watched_count;
 	struct request_pool *pool;
 	int stop_fd;			/* readable once it is to stop */
 	pthread_t thread;
@@ -35,15 +36,14 @@ struct ingress {
 /*
  * Prepare all that is its own, with STATE_BYTES of zeroed memory for the thread to work with, and
  * watch the listeners that are OURS: the stop descriptor first, then one entry for each listener
- * in the order of the set, where those of others are left out by a negative descriptor; last, one
- * for the thread to use as it likes, negative as yet.
+ * in the order of the set, where those of others are left out by a negative descriptor.
  * Returns 0, or -1 with errno and nothing left behind.
  */
 int ingress_prepare(struct ingress *ingress, bool (*ours)(const struct listener *),
 	size_t state_bytes);
 
-/* How many entries there are. */
-unsigned ingress_watched_count(const struct ingress *ingress);
+/* Watch one more descriptor, behind the listeners. Once only, before ingress_run(). */
+void ingress_watch_too(struct ingress *ingress, int fd);
 
 /* Start MAIN as a thread on INGRESS. Returns 0, or -1 with errno and nothing left behind. */
 int ingress_run(struct ingress *ingress, void *(*main)(void *));

@@ -358,6 +358,30 @@ int listener_shut_door(const struct listener *listener)
 	return listener_is_datagram(listener) ? drop_datagrams(listener->fd) : 0;
 }
 
+bool listener_has_handshakes(const struct listener *listener)
+{
+	const unsigned syn_received = 3; /* TCP_SYN_RECV of the kernel's net/tcp_states.h */
+	unsigned port = (unsigned)atoi(listener->address.port);
+	bool found = false;
+	char row[256];
+
+	for (int i = 0; i < 2 && listener->address.scheme == ADDRESS_TCP; i++) {
+		FILE *table = fopen(i ? "/proc/self/net/tcp6" : "/proc/self/net/tcp", "re");
+		unsigned local_port;
+		unsigned state;
+
+		while (table && !found && fgets(row, sizeof(row), table)) {
+			found = sscanf(row, "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x", &local_port,
+					&state) == 2 &&
+				local_port == port && state == syn_received;
+		}
+		if (table) {
+			fclose(table);
+		}
+	}
+	return found;
+}
+
 void listener_remove_names(const struct listener_set *set)
 {
 	for (unsigned i = 0; i < set->count; i++) {

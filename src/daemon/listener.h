@@ -60,6 +60,11 @@ int listener_open(struct listener_set *set, const struct address *address, uid_t
 int listener_shut_door(const struct listener *listener);
 
 /*
+ * Is any handshake under way with it? Only for TCP; reads the kernel's whole table of connections.
+ */
+bool listener_has_handshakes(const struct listener *listener);
+
+/*
  * Remove the names and queues that are ours, and nothing else: for an exit that does not wait for
  * the threads. Whatever they do goes on.
  */

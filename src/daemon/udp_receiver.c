@@ -144,7 +144,7 @@ static void receive_until_stop(struct receiver *receiver)
 	struct pollfd *fds = receiver->ingress->watched;
 
 	for (;;) {
-		if (poll(fds, listeners->count + 1, -1) < 0) {
+		if (poll(fds, receiver->ingress->watched_count, -1) < 0) {
 			continue;
 		}
 		if (fds[0].revents) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/field.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -41,7 +42,7 @@ void field_dither(uint64_t *chance)
 	if (throw % 1024 == 0) {
 		struct timespec pause = { .tv_nsec = (long)(throw >> 32) % 100000 };
 
-		nanosleep(&pause, NULL);
+		ppoll(NULL, 0, &pause, NULL);
 	} else if (throw % 16 == 0) {
 		sched_yield();
 	}

@@ -109,7 +109,7 @@ static bool play_ping_pong(unsigned hops)
 	return ok;
 }
 
-/* A taker that is about to sleep, or asleep, or about to wake, when the last item and the end come. */
+/* A taker about to sleep, asleep or about to wake when the last item and the end come. */
 
 struct end_game {
 	struct queue *queue;

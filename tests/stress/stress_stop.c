@@ -66,7 +66,7 @@ static int begin_connect(const struct listener *listener)
 {
 	struct sockaddr_storage to;
 	socklen_t len = sizeof(to);
-	int fd = socket(listener->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	getsockname(listener->fd, (struct sockaddr *)&to, &len);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&to, len) < 0 && errno != EINPROGRESS) {
@@ -168,7 +168,7 @@ static bool live(const struct options *options, struct runner *runner)
 	join_clients(clients);
 	start_clients(&life, clients, 0);
 	/* Anywhere in the middle: nothing depends on how long it is. */
-	nanosleep(&while_loaded, NULL);
+	ppoll(NULL, 0, &while_loaded, NULL);
 	atomic_store(&life.stopping, true);
 	server_stop(server);
 	io_event_set(life.over_fd);

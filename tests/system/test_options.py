@@ -180,8 +180,6 @@ class Network(Case):
 
 
 class NotPermitted(Case):
-    """As root these need a user to drop to; an ordinary user is one already."""
-
     def test_privileged_port(self):
         with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as limit:
             if int(limit.read()) <= 1:
@@ -196,13 +194,14 @@ class NotPermitted(Case):
     def test_to_write_the_pid_file(self):
         with harness.tempdir() as directory:
             path = directory + "/pid"
+            os.chmod(directory, 0o555)
             self.expect_refusal(EXIT_NOT_PERMITTED, path, "-l", ANY, "--pid-file=" + path,
                                 nobody=True)
 
     def test_to_run_the_command(self):
         with harness.tempdir() as directory:
             command = harness.fake_command(directory, "echo up")
-            os.chmod(command, 0o700)
+            os.chmod(command, 0o600)
             self.expect_refusal(EXIT_USAGE, command, "-l", ANY, "--command=" + command,
                                 nobody=True)
 

@@ -176,7 +176,7 @@ class RudeClients(unittest.TestCase):
             idle = [clients.connect(daemon.address("tcp")) for _ in range(300)]
             for sock in idle:
                 self.assertRegex(clients.read_to_end(sock), clients.UPTIME_LINE)
-            harness.wait_for(lambda: daemon.descriptors() == before, what="its descriptors")
+            harness.wait_for(lambda: daemon.descriptors() <= before, what="its descriptors")
             for sock in idle:
                 sock.close()
 

@@ -14,7 +14,7 @@ void random_init(void);
 
 uint64_t random_next(void);
 
-/* The same for a sequence of one's own, which begins with any *SEQUENCE: say, with a random_next(). */
+/* The same for a sequence of one's own, which begins with any *SEQUENCE, say a random_next(). */
 uint64_t random_of(uint64_t *sequence);
 
 /* A number from 0 to BELOW - 1. */

@@ -170,7 +170,7 @@ START_TEST(test_not_runnable)
 }
 END_TEST
 
-/* However the caller was started: everything blocked, ignored, exported and open. But for SIGCHLD. */
+/* However the caller was started: all blocked, ignored, exported and open; but for SIGCHLD. */
 static void foul_the_nest(void)
 {
 	sigset_t all;

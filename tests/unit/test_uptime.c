@@ -33,7 +33,7 @@ static void tear_down(void)
 
 START_TEST(test_line)
 {
-	struct uptime *uptime = uptime_new(runner, 0);
+	struct uptime *uptime = uptime_new(OPTIONS_EXEC, runner, 0);
 	struct uptime_line line;
 
 	scratch_command("uptime", "echo ' up 3 days'");
@@ -51,7 +51,7 @@ END_TEST
 START_TEST(test_error)
 {
 	static const char expected[] = "error: the command printed nothing\n";
-	struct uptime *uptime = uptime_new(runner, 0);
+	struct uptime *uptime = uptime_new(OPTIONS_EXEC, runner, 0);
 	struct uptime_line line;
 
 	scratch_command("uptime", ":");
@@ -67,7 +67,7 @@ END_TEST
 
 START_TEST(test_longest_line)
 {
-	struct uptime *uptime = uptime_new(runner, 0);
+	struct uptime *uptime = uptime_new(OPTIONS_EXEC, runner, 0);
 	struct uptime_line line;
 
 	scratch_command("uptime", "printf '%04095d\\n' 7");
@@ -81,7 +81,7 @@ END_TEST
 
 START_TEST(test_max_age)
 {
-	struct uptime *uptime = uptime_new(runner, FAR_NS);
+	struct uptime *uptime = uptime_new(OPTIONS_EXEC, runner, FAR_NS);
 	struct uptime_line first;
 	struct uptime_line line;
 
@@ -105,7 +105,7 @@ END_TEST
 /* The age counts from before the run: one that took longer than that is too old at once. */
 START_TEST(test_age_counts_from_the_start)
 {
-	struct uptime *uptime = uptime_new(runner, 20 * CLOCK_MS);
+	struct uptime *uptime = uptime_new(OPTIONS_EXEC, runner, 20 * CLOCK_MS);
 	struct uptime_line line;
 
 	scratch_command("uptime", "sleep 0.03; echo line");

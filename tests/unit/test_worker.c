@@ -48,7 +48,7 @@ static void start(struct scratch_path path, unsigned count)
 	ck_assert_ptr_nonnull(runner);
 	queue = queue_new();
 	stats = stats_new(count);
-	uptime = uptime_new(runner, 0);
+	uptime = uptime_new(OPTIONS_EXEC, runner, 0);
 	workers = worker_pool_start(count, queue, uptime, stats, 0);
 	ck_assert_ptr_nonnull(workers);
 }

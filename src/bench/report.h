@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The same figures in three forms: for a person at a terminal, for a program, and as a page.
+ */
+#ifndef RUPTIME_BENCH_REPORT_H
+#define RUPTIME_BENCH_REPORT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "bench/compare.h"
+#include "bench/condition.h"
+#include "bench/environment.h"
+#include "bench/find_max.h"
+#include "bench/result.h"
+
+struct report {
+	const struct result *result;
+	const struct comparison *comparison;	/* NULL without --vs */
+	const struct find_max *find;		/* NULL without --find-max */
+	const struct environment *environment;
+	const struct condition *conditions;	/* of --fail-if */
+	const bool *held;			/* for each of them */
+	unsigned condition_count;
+};
+
+/* For one glance. */
+void report_text(const struct report *report, FILE *out);
+
+/* One object, as doc/ruptime-bench.schema.json has it. Returns 0, or -1 with errno. */
+int report_json(const struct report *report, FILE *out);
+
+/* Is the JSON report built in? */
+bool report_has_json(void);
+
+/* One page of HTML with its plots, which needs nothing else. Returns 0, or -1 with errno. */
+int report_html(const struct report *report, FILE *out);
+
+/* The run in words: "closed loop, 64 in flight", "open loop, 200/s (Poisson), ...". */
+void report_describe(const struct plan *plan, char *buf, size_t size);
+
+/* The comparison's result as a sentence. */
+void report_describe_comparison(const struct comparison *comparison, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/report.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "bench/figure.h"
+#include "common/clock.h"
+
+#define WIDTH 92
+
+void report_describe(const struct plan *plan, char *buf, size_t size)
+{
+	int len = 0;
+
+	if (!plan->open_loop) {
+		len = snprintf(buf, size, "closed loop, %u in flight", plan->in_flight);
+	} else {
+		len = snprintf(buf, size, "open loop, %s/s %s", figure_number(plan->rate_rps).text,
+			plan->constant ? "at even distances" : "at random (Poisson)");
+		if (plan->in_flight > 0 && len >= 0 && (size_t)len < size) {
+			len += snprintf(buf + len, size - (size_t)len, ", at most %u in flight",
+				plan->in_flight);
+		}
+	}
+	if (len >= 0 && (size_t)len < size && plan->threads > 1) {
+		snprintf(buf + len, size - (size_t)len, ", %u threads", plan->threads);
+	}
+}
+
+void report_describe_comparison(const struct comparison *comparison, char *buf, size_t size)
+{
+	const char *what = comparison->of_latency ? "median latency" : "throughput";
+	const struct interval *ratio = &comparison->ratio;
+
+	switch (comparison->verdict) {
+	case COMPARISON_NOT_JUDGED:
+		snprintf(buf, size, "not judged: there are rounds without an answer, or too few");
+		break;
+	case COMPARISON_NO_DIFFERENCE:
+		snprintf(buf, size, "no difference: B/A of the %s is %.3f (99 %% sure: "
+			"%.3f to %.3f)", what, ratio->estimate, ratio->low, ratio->high);
+		break;
+	default:
+		snprintf(buf, size, "B is %s: %.1f %% %s %s, B/A is %.3f (99 %% sure: %.3f to "
+			"%.3f)", compare_verdict_name(comparison->verdict),
+			100 * compare_change(comparison), ratio->estimate < 1 ? "less" : "more",
+			what, ratio->estimate, ratio->low, ratio->high);
+		break;
+	}
+}
+
+static void print_latency(const char *name, const struct histogram *histogram, FILE *out)
+{
+	const double quantiles[] = { 0.5, 0.9, 0.99, 0.999 };
+
+	fprintf(out, "  %-16s%10s%10s", name, figure_duration((double)histogram->min_ns).text,
+		figure_duration(histogram_mean_ns(histogram)).text);
+	for (unsigned i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
+		uint64_t value_ns = histogram_quantile_ns(histogram, quantiles[i]);
+
+		fprintf(out, "%10s", figure_duration((double)value_ns).text);
+	}
+	fprintf(out, "%10s\n", figure_duration((double)histogram->max_ns).text);
+}
+
+static void print_latencies(const struct result *result, FILE *out)
+{
+	const struct tally *tally = result->measured;
+
+	if (tally->latency.count == 0) {
+		fprintf(out, "  no answer, so no latency\n");
+		return;
+	}
+	fprintf(out, "  %-16s%10s%10s%10s%10s%10s%10s%10s\n", "", "min", "mean", "p50", "p90",
+		"p99", "p99.9", "max");
+	if (result->plan.open_loop) {
+		print_latency("latency", &tally->latency, out);
+		print_latency("  uncorrected", &tally->service, out);
+	} else {
+		print_latency("latency", &tally->service, out);
+	}
+}
+
+static void print_named(const struct tally *tally, bool (*wanted)(enum outcome), FILE *out)
+{
+	const char *before = " (";
+
+	for (unsigned i = 0; i < OUTCOMES; i++) {
+		if (wanted((enum outcome)i) && tally->outcomes[i] > 0) {
+			fprintf(out, "%s%s %s", before, outcome_name((enum outcome)i),
+				figure_count(tally->outcomes[i]).text);
+			before = ", ";
+		}
+	}
+	if (before[0] == ',') {
+		fputc(')', out);
+	}
+}
+
+static void print_share(uint64_t part, uint64_t whole, FILE *out)
+{
+	if (part > 0 && whole > 0) {
+		fprintf(out, " (%.2f %%)", 100.0 * (double)part / (double)whole);
+	}
+}
+
+static void print_counts(const struct tally *tally, FILE *out)
+{
+	fprintf(out, "  sent %s, answered %s", figure_count(tally->sent).text,
+		figure_count(tally->outcomes[OUTCOME_ANSWERED]).text);
+	fprintf(out, ", lost %s", figure_count(tally->outcomes[OUTCOME_LOST]).text);
+	print_share(tally->outcomes[OUTCOME_LOST], tally->sent, out);
+	fprintf(out, ", late %s", figure_count(tally->late).text);
+	fprintf(out, ", duplicate %s", figure_count(tally->duplicate).text);
+	fprintf(out, ", bad %s", figure_count(tally_bad(tally)).text);
+	print_named(tally, outcome_is_bad, out);
+	fprintf(out, ", errors %s", figure_count(tally_errors(tally)).text);
+	print_named(tally, outcome_is_error, out);
+	if (tally->unsent > 0) {
+		fprintf(out, ", unsent %s", figure_count(tally->unsent).text);
+	}
+	fputc('\n', out);
+}
+
+static void print_costs(const struct result *result, FILE *out)
+{
+	const struct histogram *lag = &result->measured->send_lag;
+
+	if (result->server_cpu_known) {
+		fprintf(out, "  server           %.1f us of CPU for each answer\n",
+			result_server_cpu_us_per_reply(result));
+	} else if (result->plan.server_pid > 0) {
+		fprintf(out, "  server           CPU unknown: process %d is gone\n",
+			(int)result->plan.server_pid);
+	}
+	fprintf(out, "  generator        %.1f us of CPU for each request, %.0f %% of one CPU; "
+		"sent late by p50 %s", result_own_cpu_us_per_request(result),
+		100 * result_own_cpu_share(result),
+		figure_duration((double)histogram_quantile_ns(lag, 0.5)).text);
+	fprintf(out, ", p99 %s", figure_duration((double)histogram_quantile_ns(lag, 0.99)).text);
+	fprintf(out, ", max %s\n", figure_duration((double)lag->max_ns).text);
+}
+
+static void print_drops(const struct kernel_drops *drops, FILE *out)
+{
+	const char *before = "  kernel           ";
+
+	for (unsigned i = 0; i < KERNEL_DROPS; i++) {
+		if (drops->count[i] > 0) {
+			fprintf(out, "%s%s +%s", before, kernel_drops_name(i),
+				figure_count(drops->count[i]).text);
+			before = ", ";
+		}
+	}
+	if (before[0] == ',') {
+		fputc('\n', out);
+	}
+}
+
+static void print_result(const struct result *result, FILE *out)
+{
+	const struct tally *warm = result->warm;
+
+	fprintf(out, "  throughput       %s answers/s", figure_number(
+		result_throughput_rps(result)).text);
+	if (result->plan.open_loop) {
+		fprintf(out, " of %s asked for", figure_number(result->plan.rate_rps).text);
+	}
+	fprintf(out, "; %.1f s measured\n\n", (double)result->duration_ns / CLOCK_S);
+	print_latencies(result, out);
+	fputc('\n', out);
+	print_counts(result->measured, out);
+	if (warm->sent > 0) {
+		fprintf(out, "  warm-up          sent %s, answered %s, p50 %s; in none of the "
+			"other figures\n", figure_count(warm->sent).text,
+			figure_count(warm->outcomes[OUTCOME_ANSWERED]).text,
+			figure_duration((double)histogram_quantile_ns(&warm->latency, 0.5)).text);
+	}
+	print_costs(result, out);
+	print_drops(&result->drops, out);
+}
+
+/* Break TEXT into lines at its blanks. */
+static void print_wrapped(const char *head, const char *text, FILE *out)
+{
+	size_t column = strlen(head);
+
+	fputs(head, out);
+	while (*text) {
+		size_t len = strcspn(text, " ");
+
+		if (column + 1 + len > WIDTH) {
+			fputs("\n ", out);
+			column = 1;
+		}
+		fprintf(out, " %.*s", (int)len, text);
+		column += 1 + len;
+		text += len + strspn(text + len, " ");
+	}
+	fputc('\n', out);
+}
+
+static void print_verdict(const struct result *result, FILE *out)
+{
+	const char *note;
+
+	if (result->invalid[0]) {
+		print_wrapped("  INVALID:", result->invalid, out);
+	}
+	for (unsigned i = 0; (note = result_note(result, i)) != NULL; i++) {
+		print_wrapped("  Note:", note, out);
+	}
+}
+
+static void print_target(const char *head, const struct result *result, FILE *out)
+{
+	char described[160];
+
+	report_describe(&result->plan, described, sizeof(described));
+	fprintf(out, "%s%s: %s, %s\n\n", head, result->target.text, described,
+		target_dialect(&result->target));
+}
+
+static void print_comparison(const struct comparison *comparison, FILE *out)
+{
+	char sentence[256];
+
+	report_describe_comparison(comparison, sentence, sizeof(sentence));
+	fprintf(out, "\nA against B: %s\n", sentence);
+	if (comparison->verdict != COMPARISON_NOT_JUDGED) {
+		fprintf(out, "A against A: %.3f (%.3f to %.3f) is the noise floor, of %u rounds "
+			"each\n", comparison->noise.estimate, comparison->noise.low,
+			comparison->noise.high, comparison->rounds);
+	}
+}
+
+static void print_find_max(const struct find_max *find, FILE *out)
+{
+	fprintf(out, "%14s%14s%12s%12s  %s\n", "rate", "answers/s", "p50", "p99",
+		find->condition.text);
+	for (unsigned i = 0; i < find->count; i++) {
+		const struct find_max_try *try = &find->tries[i];
+
+		fprintf(out, "%14s%14s%12s%12s  %s\n", figure_number(try->rate_rps).text,
+			figure_number(try->throughput_rps).text,
+			figure_duration(try->p50_us * 1e3).text,
+			figure_duration(try->p99_us * 1e3).text,
+			try->held ? "holds" : try->valid ? "fails" : "not counted: invalid");
+	}
+	if (find->rate_rps > 0) {
+		fprintf(out, "\n%s holds up to %s requests/s, bisected to 5 %%%s\n\n",
+			find->condition.text, figure_number(find->rate_rps).text,
+			find->own_limit ? "; beyond it the generator could not keep up" : "");
+	} else {
+		fprintf(out, "\n%s holds at no rate that was tried\n\n", find->condition.text);
+	}
+}
+
+void report_text(const struct report *report, FILE *out)
+{
+	const struct comparison *comparison = report->comparison;
+
+	if (report->find) {
+		print_find_max(report->find, out);
+	}
+	print_target(comparison ? "A = " : "", report->result, out);
+	print_result(report->result, out);
+	print_verdict(report->result, out);
+	if (comparison) {
+		print_target("\nB = ", &comparison->b, out);
+		print_result(&comparison->b, out);
+		if (comparison->b.invalid[0]) {
+			print_wrapped("  INVALID:", comparison->b.invalid, out);
+		}
+		print_comparison(comparison, out);
+	}
+	for (unsigned i = 0; i < report->condition_count; i++) {
+		fprintf(out, "%s--fail-if %s: %s\n", i ? "" : "\n", report->conditions[i].text,
+			report->held[i] ? "holds" : "does not hold");
+	}
+}

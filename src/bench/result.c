@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/result.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+/* A lag below this is what timers and schedulers do. */
+#define LAG_FLOOR_NS (1 * CLOCK_MS)
+/* Above it, the lag may be a tenth of what is measured. */
+#define LAG_SHARE    10
+/* Of its threads' time: a generator that is as busy may be what limits a closed loop. */
+#define BUSY_SHARE   0.9
+
+int result_init(struct result *result, const struct plan *plan, const struct target *target)
+{
+	*result = (struct result){
+		.plan = *plan,
+		.target = *target,
+		.measured = tally_new(0, plan->duration_ns),
+		.warm = tally_new(0, plan->warmup_ns),
+	};
+	return result->measured && result->warm ? 0 : -1;
+}
+
+void result_fini(struct result *result)
+{
+	free(result->measured);
+	free(result->warm);
+	result->measured = NULL;
+	result->warm = NULL;
+}
+
+void result_merge(struct result *into, const struct result *from)
+{
+	static const struct kernel_drops none;
+
+	into->duration_ns += from->duration_ns;
+	tally_merge(into->measured, from->measured);
+	tally_merge(into->warm, from->warm);
+	into->own_cpu_ns += from->own_cpu_ns;
+	into->server_cpu_ns += from->server_cpu_ns;
+	into->server_cpu_known = from->server_cpu_known;
+	kernel_drops_add(&into->drops, &none, &from->drops);
+	into->short_of_slots |= from->short_of_slots;
+	into->interrupted |= from->interrupted;
+	if (!into->invalid[0]) {
+		memcpy(into->invalid, from->invalid, sizeof(into->invalid));
+	}
+}
+
+static uint64_t own_faults(const struct tally *tally)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < OUTCOMES; i++) {
+		sum += outcome_is_own_fault((enum outcome)i) ? tally->outcomes[i] : 0;
+	}
+	return sum;
+}
+
+static void judge_lag(struct result *result)
+{
+	const struct tally *tally = result->measured;
+	uint64_t lag_ns = histogram_quantile_ns(&tally->send_lag, 0.99);
+	uint64_t bound_ns = histogram_quantile_ns(&tally->latency, 0.99) / LAG_SHARE;
+
+	if (bound_ns < LAG_FLOOR_NS) {
+		bound_ns = LAG_FLOOR_NS;
+	}
+	if (lag_ns > bound_ns) {
+		snprintf(result->invalid, sizeof(result->invalid),
+			"the generator sent late: 1 in 100 requests left %.1f ms or more after it "
+			"was due, and %.1f ms is all that is tolerable here",
+			(double)lag_ns / CLOCK_MS, (double)bound_ns / CLOCK_MS);
+	}
+}
+
+void result_judge(struct result *result)
+{
+	const struct tally *tally = result->measured;
+
+	result->invalid[0] = '\0';
+	if (own_faults(tally) > 0) {
+		snprintf(result->invalid, sizeof(result->invalid),
+			"the generator ran out of ports, descriptors or memory %llu times",
+			(unsigned long long)own_faults(tally));
+	} else if (result->plan.open_loop && result->plan.in_flight == 0 &&
+		   result->short_of_slots) {
+		snprintf(result->invalid, sizeof(result->invalid),
+			"the generator could not keep as many requests in flight as were due");
+	} else if (result->plan.open_loop) {
+		judge_lag(result);
+	}
+}
+
+double result_throughput_rps(const struct result *result)
+{
+	return result->duration_ns ? (double)result->measured->outcomes[OUTCOME_ANSWERED] *
+		(double)CLOCK_S / (double)result->duration_ns : 0;
+}
+
+static double us_each(uint64_t time_ns, uint64_t count)
+{
+	return count ? (double)time_ns / (double)CLOCK_US / (double)count : 0;
+}
+
+double result_own_cpu_us_per_request(const struct result *result)
+{
+	return us_each(result->own_cpu_ns, result->measured->sent);
+}
+
+double result_server_cpu_us_per_reply(const struct result *result)
+{
+	return us_each(result->server_cpu_ns, result->measured->outcomes[OUTCOME_ANSWERED]);
+}
+
+double result_own_cpu_share(const struct result *result)
+{
+	return result->duration_ns ? (double)result->own_cpu_ns / (double)result->duration_ns : 0;
+}
+
+static bool is_busy(const struct result *result)
+{
+	return result_own_cpu_share(result) > BUSY_SHARE * result->plan.threads;
+}
+
+const char *result_note(const struct result *result, unsigned i)
+{
+	const struct plan *plan = &result->plan;
+	const char *notes[4];
+	unsigned count = 0;
+
+	if (!plan->open_loop && plan->in_flight == 1) {
+		notes[count++] = "A closed loop of one cannot see stalls: while the server stalls "
+			"it waits too, so that each stall is a single slow answer. Measure latency "
+			"with -r.";
+	} else if (!plan->open_loop) {
+		notes[count++] = "A closed loop cannot see stalls as users do: while the server "
+			"stalls, it asks less. Take the throughput from here and the latency from "
+			"an open loop (-r).";
+	}
+	if (!plan->open_loop && is_busy(result)) {
+		notes[count++] = "The generator was busy all the time: the throughput may be its "
+			"own limit, not the server's. Try more threads (-t).";
+	}
+	if (result->measured->unsent > 0) {
+		notes[count++] = "The limit in flight held requests back until the end; they are "
+			"counted as unsent and their latency is missing.";
+	}
+	if (result->interrupted) {
+		notes[count++] = "Interrupted: the figures are of the time until then.";
+	}
+	return i < count ? notes[i] : NULL;
+}

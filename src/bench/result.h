@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What came out of one run, or of several put together.
+ */
+#ifndef RUPTIME_BENCH_RESULT_H
+#define RUPTIME_BENCH_RESULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bench/kernel_drops.h"
+#include "bench/plan.h"
+#include "bench/tally.h"
+#include "bench/target.h"
+
+struct result {
+	struct plan plan;		/* as it was carried out */
+	struct target target;
+	uint64_t duration_ns;		/* really measured */
+	struct tally *measured;		/* owned */
+	struct tally *warm;		/* owned */
+	uint64_t own_cpu_ns;		/* of the generator, while measuring */
+	uint64_t server_cpu_ns;
+	bool server_cpu_known;
+	struct kernel_drops drops;	/* from before the warm-up to after the last answer */
+	bool short_of_slots;		/* open loop: more were due than could be in flight */
+	bool interrupted;
+	char invalid[160];		/* why it is; "" if it is valid */
+};
+
+/* An empty result of PLAN against TARGET. Returns 0, or -1 with errno; result_fini() it. */
+int result_init(struct result *result, const struct plan *plan, const struct target *target);
+void result_fini(struct result *result);
+
+/* Add all of FROM, a run against the same target, to INTO. The first reason of invalidity stays. */
+void result_merge(struct result *into, const struct result *from);
+
+/* Find out whether the generator itself has spoiled it, and set INVALID. */
+void result_judge(struct result *result);
+
+double result_throughput_rps(const struct result *result);
+
+/* 0 if nothing was sent or answered. */
+double result_own_cpu_us_per_request(const struct result *result);
+double result_server_cpu_us_per_reply(const struct result *result);
+
+/* The share of one CPU that the generator used. */
+double result_own_cpu_share(const struct result *result);
+
+/* What a reader should know of how to take the figures, or NULL when I is beyond the last. */
+const char *result_note(const struct result *result, unsigned i);
+
+#endif

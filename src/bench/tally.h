@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What was counted in one phase of a run by one thread, or by all of them after merging.
+ *
+ *	sent = answered + lost + bad answers + errors, once everything has ended
+ *
+ * late and duplicate count answers, not requests: a late one belongs to a request that is among
+ * the lost already. One tally, one thread.
+ */
+#ifndef RUPTIME_BENCH_TALLY_H
+#define RUPTIME_BENCH_TALLY_H
+
+#include <stdint.h>
+
+#include "bench/histogram.h"
+#include "bench/outcome.h"
+
+#define TALLY_BINS 200
+
+/* A slice of the measured time. */
+struct tally_bin {
+	uint64_t answered;
+	uint64_t worst_ns;	/* the longest latency that ended here */
+};
+
+struct tally {
+	uint64_t sent;
+	uint64_t unsent;	/* were due, but the limit in flight held them back to the end */
+	uint64_t late;
+	uint64_t duplicate;
+	uint64_t outcomes[OUTCOMES];
+	struct histogram latency;	/* from when it was due to the answer's end */
+	struct histogram service;	/* from when it was really sent */
+	struct histogram send_lag;	/* from when it could have been sent to when it was */
+	uint64_t start_ns;		/* of the first bin */
+	uint64_t bin_ns;		/* width of a bin */
+	struct tally_bin bins[TALLY_BINS];
+};
+
+/* A tally on the heap for a phase from START_NS of DURATION_NS. NULL with errno. free() it. */
+struct tally *tally_new(uint64_t start_ns, uint64_t duration_ns);
+
+/* A request that was due at DUE_NS and sent at SENT_NS ended so at DONE_NS. */
+void tally_end(struct tally *tally, enum outcome outcome, uint64_t due_ns, uint64_t sent_ns,
+	uint64_t done_ns);
+
+/* Add all of FROM to INTO; their bins are of one width. */
+void tally_merge(struct tally *into, const struct tally *from);
+
+uint64_t tally_bad(const struct tally *tally);
+uint64_t tally_errors(const struct tally *tally);
+
+/* Requests without a good answer. */
+uint64_t tally_failed(const struct tally *tally);
+
+#endif
