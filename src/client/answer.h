@@ -15,7 +15,8 @@
 #include "common/protocol.h"
 
 struct answer {
-	char line[PROTOCOL_TRUSTED_LINE_MAX_BYTES + 1];	/* with its '\n', and a NUL; "": none */
+	/* With its '\n', and a NUL; "": none, or the server has written it to a descriptor. */
+	char line[PROTOCOL_TRUSTED_LINE_MAX_BYTES + 1];
 	char reason[PROTOCOL_TRUSTED_LINE_MAX_BYTES];	/* why there is none, without '\n' */
 	uint64_t rtt_ns;				/* from the request to the line's end */
 };

@@ -106,7 +106,7 @@ static enum transport_state try_once(struct asking *asking)
 	asking->transport->start(asking->talk, addresses,
 		clock_now_ns() + asking->options->timeout_ns);
 	state = drive(asking, CLOCK_NEVER);
-	freeaddrinfo(addresses);
+	resolve_free(addresses);
 	return state;
 }
 
@@ -148,7 +148,7 @@ void ask(const struct address *address, const struct ask_options *options,
 	enum transport_state state = TRANSPORT_BROKEN;
 
 	*outcome = (struct ask_outcome){ .tries = 0 };
-	asking.talk = asking.transport->open();
+	asking.talk = asking.transport->open(address);
 	if (!asking.talk) {
 		transport_fail(&outcome->answer, errno);
 	} else {

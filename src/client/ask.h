@@ -37,7 +37,7 @@ struct ask_outcome {
 };
 
 /*
- * Ask ADDRESS, whose port is a number and whose scheme transport_find() knows. Blocks.
+ * Ask ADDRESS, whose port is a number. Blocks.
  * Thread-safe; holds no descriptor when it returns.
  */
 void ask(const struct address *address, const struct ask_options *options,

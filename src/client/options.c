@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "client/transport.h"
 #include "common/resolve.h"
 #include "common/units.h"
 
@@ -92,11 +91,6 @@ static int parse_address(struct options *options, enum address_scheme bare, cons
 	if (address_parse_target(&options->address, bare, text, strlen(text), &why) < 0 ||
 	    resolve_port(&options->address, &why) < 0) {
 		cli_complain(&options_cli, "%s: %s", text, why);
-		return -1;
-	}
-	if (!transport_find(options->address.scheme)) {
-		cli_complain(&options_cli, "%s: this version does not speak %s", text,
-			address_scheme_name(options->address.scheme));
 		return -1;
 	}
 	return 0;

@@ -3,6 +3,7 @@
  * ruptime: how is that host? Options, the question, the line, the exit code.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,6 +41,10 @@ static int ask_and_print(const struct options *options)
 	struct ask_outcome outcome;
 	char address[ADDRESS_TEXT_MAX];
 
+	/* Else a socket would get its number, and be passed as the standard output. */
+	if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
+		return complain_stdout(options->quiet);
+	}
 	ask(&options->address, &options->ask, &outcome);
 	if (outcome.status == ASK_ANSWERED) {
 		const char *line = outcome.answer.line;

@@ -3,11 +3,20 @@
 
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/io.h"
 
+#define SHORTEST_LOOK_NS (1 * CLOCK_MS)
+#define LONGEST_LOOK_NS	 (20 * CLOCK_MS)
+
 static const struct transport *const transports[ADDRESS_SCHEMES] = {
-	[ADDRESS_TCP] = &transport_tcp,
-	[ADDRESS_UDP] = &transport_udp,
+	[ADDRESS_TCP] = &transport_stream,
+	[ADDRESS_UDP] = &transport_datagram,
+	[ADDRESS_UNIX] = &transport_stream,
+	[ADDRESS_UNIX_SEQPACKET] = &transport_stream,
+	[ADDRESS_UNIX_DGRAM] = &transport_datagram,
+	[ADDRESS_MSGQ] = &transport_msgq,
+	[ADDRESS_FDPASS] = &transport_stream,
 };
 
 const struct transport *transport_find(enum address_scheme scheme)
@@ -24,6 +33,16 @@ uint64_t transport_turn_ends_ns(const struct addrinfo *addresses, uint64_t now_n
 		left++;
 	}
 	return left && deadline_ns > now_ns ? now_ns + (deadline_ns - now_ns) / left : deadline_ns;
+}
+
+uint64_t transport_look_again_ns(uint64_t began_ns, uint64_t now_ns)
+{
+	uint64_t rest_ns = (now_ns - began_ns) / 8;
+
+	if (rest_ns < SHORTEST_LOOK_NS) {
+		rest_ns = SHORTEST_LOOK_NS;
+	}
+	return now_ns + (rest_ns < LONGEST_LOOK_NS ? rest_ns : LONGEST_LOOK_NS);
 }
 
 enum transport_state transport_fail(struct answer *answer, int error)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How one host is asked: one set of functions for each transport, none of which ever blocks.
+ * How one host is asked: one set of functions for each way, none of which ever blocks.
  *
  * A talk is the state of asking one host, over all tries. Its owner starts a try and then calls
  * step() at once, and again whenever a descriptor that watch() names is ready or the moment it
@@ -34,15 +34,15 @@ enum transport_state {
 };
 
 struct transport {
-	/* Returns a talk, or NULL with errno. */
-	void *(*open)(void);
+	/* Returns a talk with whoever is at ADDRESS, which is not kept, or NULL with errno. */
+	void *(*open)(const struct address *address);
 
 	/* Closes every descriptor of TALK and frees it. */
 	void (*close)(void *talk);
 
 	/*
-	 * Begin a try that ends at DEADLINE_NS. ADDRESSES are the host's, at least one; they are
-	 * borrowed until the try is decided.
+	 * Begin a try that ends at DEADLINE_NS. ADDRESSES are what resolve_sockets() has found,
+	 * and borrowed until the try is decided.
 	 */
 	void (*start)(void *talk, const struct addrinfo *addresses, uint64_t deadline_ns);
 
@@ -56,10 +56,11 @@ struct transport {
 	enum transport_state (*step)(void *talk, uint64_t now_ns, struct answer *answer);
 };
 
-extern const struct transport transport_tcp;
-extern const struct transport transport_udp;
+extern const struct transport transport_stream;		/* tcp, unix, unix-seqpacket, fdpass */
+extern const struct transport transport_datagram;	/* udp, unix-dgram */
+extern const struct transport transport_msgq;
 
-/* The transport for a scheme, or NULL: this version does not speak it. */
+/* The transport for a scheme. */
 const struct transport *transport_find(enum address_scheme scheme);
 
 /*
@@ -68,6 +69,13 @@ const struct transport *transport_find(enum address_scheme scheme);
  */
 uint64_t transport_turn_ends_ns(const struct addrinfo *addresses, uint64_t now_ns,
 	uint64_t deadline_ns);
+
+/*
+ * When to look again for what cannot be polled and has been awaited since BEGAN_NS: after an eighth
+ * of the time that passed, but at least 1 ms and at most 20 ms. So the wait lasts hardly longer
+ * than it must, and one of 2 s costs about a hundred looks.
+ */
+uint64_t transport_look_again_ns(uint64_t began_ns, uint64_t now_ns);
 
 /* Note why ANSWER has no line. Returns BROKEN for a shortage, else FAILED. */
 enum transport_state transport_fail(struct answer *answer, int error);

@@ -30,6 +30,9 @@
 /* The longest line a client believes, its '\n' included. */
 #define PROTOCOL_TRUSTED_LINE_MAX_BYTES 512
 
+/* Replies to requests in the XSI queue KEY are fetched from the queue KEY | this. */
+#define PROTOCOL_REPLY_QUEUE_BIT 0x40000000u
+
 /* In front of the reason a stream client gets instead of a line. */
 #define PROTOCOL_ERROR_PREFIX "error: "
 

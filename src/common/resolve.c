@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "common/io.h"
 
@@ -56,7 +57,46 @@ int resolve_port(struct address *address, const char **why)
 	return 0;
 }
 
-int resolve_sockets(const struct address *address, int family, struct addrinfo **list,
+/* freeaddrinfo() knows its own lists only. */
+struct unix_socket {
+	struct addrinfo info;		/* first: a pointer to it is one to the whole */
+	struct sockaddr_un name;
+};
+
+static int unix_type(enum address_scheme scheme)
+{
+	switch (scheme) {
+	case ADDRESS_UNIX_DGRAM:
+		return SOCK_DGRAM;
+	case ADDRESS_UNIX_SEQPACKET:
+		return SOCK_SEQPACKET;
+	default:
+		return SOCK_STREAM;
+	}
+}
+
+static int make_unix(const struct address *address, struct addrinfo **list, const char **why)
+{
+	struct unix_socket *made = calloc(1, sizeof(*made));
+
+	if (!made) {
+		errno = ENOMEM;
+		*why = strerrordesc_np(errno);
+		return -1;
+	}
+	made->name.sun_family = AF_UNIX;
+	memcpy(made->name.sun_path, address->path, strlen(address->path));
+	made->info = (struct addrinfo){
+		.ai_family = AF_UNIX,
+		.ai_socktype = unix_type(address->scheme),
+		.ai_addr = (struct sockaddr *)&made->name,
+		.ai_addrlen = sizeof(made->name),
+	};
+	*list = &made->info;
+	return 0;
+}
+
+static int look_up(const struct address *address, int family, struct addrinfo **list,
 	const char **why)
 {
 	struct addrinfo hints = {
@@ -81,6 +121,25 @@ int resolve_sockets(const struct address *address, int family, struct addrinfo *
 	*why = error == EAI_SYSTEM && errno ? strerrordesc_np(errno) : gai_strerror(error);
 	errno = ENOENT;
 	return -1;
+}
+
+int resolve_sockets(const struct address *address, int family, struct addrinfo **list,
+	const char **why)
+{
+	if (address_is_inet(address)) {
+		return look_up(address, family, list, why);
+	}
+	*list = NULL;
+	return address->scheme == ADDRESS_MSGQ ? 0 : make_unix(address, list, why);
+}
+
+void resolve_free(struct addrinfo *list)
+{
+	if (list && list->ai_family == AF_UNIX) {
+		free(list);
+	} else if (list) {
+		freeaddrinfo(list);
+	}
 }
 
 void resolve_describe(const struct sockaddr *sockaddr, socklen_t len, enum address_scheme scheme,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From addresses with a host and a port to socket addresses. Asks the system's databases, so it
- * may block for as long as a name server takes. Thread-safe.
+ * From addresses to socket addresses. Names of hosts and services are looked up in the system's
+ * databases, which may block for as long as a name server takes. Thread-safe.
  */
 #ifndef RUPTIME_COMMON_RESOLVE_H
 #define RUPTIME_COMMON_RESOLVE_H
@@ -22,13 +22,18 @@
 int resolve_port(struct address *address, const char **why);
 
 /*
- * The socket addresses of ADDRESS, whose port is a number: FAMILY is AF_UNSPEC, AF_INET or
- * AF_INET6. Without a host, those to bind for every local address, IPv4 first.
- * Returns 0 and *LIST, which the caller frees with freeaddrinfo(), or -1 with *WHY (a constant) and
+ * The socket addresses of ADDRESS, whose port is a number. With a host: those of FAMILY, which is
+ * AF_UNSPEC, AF_INET or AF_INET6; if the host is left out, those to bind for every local address,
+ * IPv4 first. With a path: that one, looking at no file. An XSI queue has none: *LIST is NULL.
+ *
+ * Returns 0 and *LIST, which the caller gives to resolve_free(), or -1 with *WHY (a constant) and
  * errno: a shortage as in io_is_shortage(), or ENOENT if no address was found.
  */
 int resolve_sockets(const struct address *address, int family, struct addrinfo **list,
 	const char **why);
+
+/* Free what resolve_sockets() has made. NULL is fine. */
+void resolve_free(struct addrinfo *list);
 
 /* The numeric form of a socket address: fills an address for SCHEME. */
 void resolve_describe(const struct sockaddr *sockaddr, socklen_t len, enum address_scheme scheme,

@@ -270,7 +270,7 @@ static int open_inet(struct listener_set *set, const struct address *address, co
 		}
 		result = open_all(set, address, list);
 	}
-	freeaddrinfo(list);
+	resolve_free(list);
 	return result;
 }
 

@@ -15,7 +15,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define MSGQ_REPLY_BIT	  0x40000000u
+#include "common/protocol.h"
+
+#define MSGQ_REPLY_BIT	  PROTOCOL_REPLY_QUEUE_BIT
 #define MSGQ_DEFAULT_MODE 0600
 #define MSGQ_REPLY_MAX_S  5
 

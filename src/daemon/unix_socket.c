@@ -26,6 +26,7 @@ struct place {
 	char dir[ADDRESS_PATH_MAX + 1];		/* with its last slash */
 	const char *name;			/* the final one */
 	char temporary[32];
+	const char *bound;			/* the one that the socket is bound to */
 };
 
 static int type_of(enum address_scheme scheme)
@@ -80,6 +81,8 @@ static int open_place(struct place *place, const struct address *address)
 	memcpy(place->dir, address->path, dir_len);
 	place->dir[dir_len] = '\0';
 	snprintf(place->temporary, sizeof(place->temporary), ".ruptimed-%d", (int)getpid());
+	/* A datagram comes from the name that its socket was bound to, whatever becomes of that. */
+	place->bound = address->scheme == ADDRESS_UNIX_DGRAM ? place->name : place->temporary;
 	place->dir_fd = open(place->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (place->dir_fd < 0) {
 		return -1;
@@ -91,15 +94,15 @@ static int open_place(struct place *place, const struct address *address)
 	return 0;
 }
 
-/* The temporary name may be too long where the final one just fits: then by the open directory. */
-static void name_temporary(const struct place *place, struct sockaddr_un *sockaddr)
+/* A temporary name may be too long where the final one just fits: then by the open directory. */
+static void name_bound(const struct place *place, struct sockaddr_un *sockaddr)
 {
 	int len = snprintf(sockaddr->sun_path, sizeof(sockaddr->sun_path), "%s%s", place->dir,
-		place->temporary);
+		place->bound);
 
 	if (len >= (int)sizeof(sockaddr->sun_path)) {
 		snprintf(sockaddr->sun_path, sizeof(sockaddr->sun_path), "/proc/self/fd/%d/%s",
-			place->dir_fd, place->temporary);
+			place->dir_fd, place->bound);
 	}
 }
 
@@ -138,24 +141,24 @@ static int check_name(const struct place *place, const struct address *address, 
 	return -1;
 }
 
-/* Bind under the temporary name with nobody permitted, then permit who is meant to be. */
-static int bind_aside(int fd, const struct place *place, const struct address *address, uid_t uid,
-	gid_t gid)
+/* Bind with nobody permitted, then permit who is meant to be. */
+static int bind_and_permit(int fd, const struct place *place, const struct address *address,
+	uid_t uid, gid_t gid)
 {
 	mode_t mode = address->mode == ADDRESS_MODE_NONE ? UNIX_SOCKET_DEFAULT_MODE
 							 : (mode_t)address->mode;
 	struct sockaddr_un sockaddr = { .sun_family = AF_UNIX };
 
-	name_temporary(place, &sockaddr);
-	unlinkat(place->dir_fd, place->temporary, 0);
+	name_bound(place, &sockaddr);
+	unlinkat(place->dir_fd, place->bound, 0);
 	if (fchmod(fd, 0) < 0 || bind(fd, (struct sockaddr *)&sockaddr, sizeof(sockaddr)) < 0) {
 		return -1;
 	}
 	if ((uid != (uid_t)-1 || gid != (gid_t)-1) &&
-	    fchownat(place->dir_fd, place->temporary, uid, gid, AT_SYMLINK_NOFOLLOW) < 0) {
+	    fchownat(place->dir_fd, place->bound, uid, gid, AT_SYMLINK_NOFOLLOW) < 0) {
 		return -1;
 	}
-	return fchmodat(place->dir_fd, place->temporary, mode, 0);
+	return fchmodat(place->dir_fd, place->bound, mode, 0);
 }
 
 static int put_in_place(int fd, const struct place *place, const struct address *address,
@@ -166,11 +169,11 @@ static int put_in_place(int fd, const struct place *place, const struct address 
 	if (address->scheme != ADDRESS_UNIX_DGRAM && listen(fd, BACKLOG) < 0) {
 		return -1;
 	}
-	if (fstatat(place->dir_fd, place->temporary, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fstatat(place->dir_fd, place->bound, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		return -1;
 	}
 	*id = (struct unix_socket_id){ st.st_dev, st.st_ino };
-	return renameat(place->dir_fd, place->temporary, place->dir_fd, place->name);
+	return renameat(place->dir_fd, place->bound, place->dir_fd, place->name);
 }
 
 int unix_socket_open(const struct address *address, struct unix_socket_id *id, const char **why)
@@ -187,11 +190,11 @@ int unix_socket_open(const struct address *address, struct unix_socket_id *id, c
 	fd = socket(AF_UNIX, type_of(address->scheme) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || check_name(&place, address, why) < 0) {
 		io_close(&fd);
-	} else if (bind_aside(fd, &place, address, uid, gid) < 0 ||
+	} else if (bind_and_permit(fd, &place, address, uid, gid) < 0 ||
 		   put_in_place(fd, &place, address, id) < 0) {
 		int saved = errno;
 
-		unlinkat(place.dir_fd, place.temporary, 0);
+		unlinkat(place.dir_fd, place.bound, 0);
 		errno = saved;
 		io_close(&fd);
 	}

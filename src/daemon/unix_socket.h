@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * UNIX-domain sockets with a name in the file system, made so that clients never see one that is
- * half made: bound under another name, given owner and mode, listening, and then renamed.
+ * half made: bound under another name, given owner and mode, listening, and then renamed. One for
+ * datagrams is bound under its own name, since that is what its answers come from; until it has its
+ * owner and mode, it lets nobody in.
  * Main only; nothing blocks but a lock that two starting servers hold for an instant.
  */
 #ifndef RUPTIME_DAEMON_UNIX_SOCKET_H

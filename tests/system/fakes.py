@@ -17,16 +17,13 @@ QUIT_S = 10
 class _Server:
     """A thread that serves within a with block. What its handlers raise fails the test."""
 
-    def __init__(self, sock):
+    def __init__(self, sock, scheme):
         self.sock = sock
-        self.host, self.port = sock.getsockname()[:2]
+        self.authority = _authority(sock)
+        self.url = scheme + "://" + self.authority
         self.stopping = threading.Event()
         self._fault = None
         self._thread = threading.Thread(target=self._run, daemon=True)
-
-    @property
-    def authority(self):
-        return ("[%s]:%d" if ":" in self.host else "%s:%d") % (self.host, self.port)
 
     def _run(self):
         try:
@@ -53,28 +50,37 @@ class _Server:
                 raise AssertionError("the fake server failed") from self._fault
 
 
+def _authority(sock):
+    """What stands behind the scheme in its address."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return name
+    return ("[%s]:%d" if ":" in name[0] else "%s:%d") % name[:2]
+
+
+def _bound_to_path(kind, path):
+    sock = socket.socket(socket.AF_UNIX, kind)
+    sock.bind(path)
+    return sock
+
+
 def _bound(kind, host):
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
     sock.bind((host, 0))
     return sock
 
 
-class TcpServer(_Server):
+class _StreamServer(_Server):
     """The Nth connection is handed to the Nth handler, further ones to the last handler.
 
     A handler is bytes, which are sent, or a function of the connection and this server.
     """
 
-    def __init__(self, *handlers, host="127.0.0.1"):
-        sock = _bound(socket.SOCK_STREAM, host)
+    def __init__(self, sock, scheme, handlers):
         sock.listen(16)
-        super().__init__(sock)
+        super().__init__(sock, scheme)
         self.handlers = handlers
         self.connections = 0
-
-    @property
-    def url(self):
-        return "tcp://" + self.authority
 
     def serve(self):
         while not self.stopping.is_set():
@@ -88,6 +94,19 @@ class TcpServer(_Server):
                         conn.sendall(handler)
                     else:
                         handler(conn, self)
+
+
+class TcpServer(_StreamServer):
+    def __init__(self, *handlers, host="127.0.0.1"):
+        super().__init__(_bound(socket.SOCK_STREAM, host), "tcp", handlers)
+
+
+class UnixServer(_StreamServer):
+    """For SCHEME unix, unix-seqpacket or fdpass."""
+
+    def __init__(self, path, *handlers, scheme="unix"):
+        kind = socket.SOCK_SEQPACKET if scheme == "unix-seqpacket" else socket.SOCK_STREAM
+        super().__init__(_bound_to_path(kind, path), scheme, handlers)
 
 
 def reset(conn, _server):
@@ -112,17 +131,13 @@ def endless(conn, server):
         conn.sendall(ANSWER * 1000)
 
 
-class UdpServer(_Server):
+class _DatagramServer(_Server):
     """Calls handler(server, datagram, source) for each datagram; keeps them all in `seen`."""
 
-    def __init__(self, handler, host="127.0.0.1"):
-        super().__init__(_bound(socket.SOCK_DGRAM, host))
+    def __init__(self, sock, scheme, handler):
+        super().__init__(sock, scheme)
         self.handler = handler
         self.seen = []
-
-    @property
-    def url(self):
-        return "udp://" + self.authority
 
     @property
     def sizes(self):
@@ -143,8 +158,33 @@ class UdpServer(_Server):
                 self.handler(self, datagram, source)
 
 
+class UdpServer(_DatagramServer):
+    def __init__(self, handler, host="127.0.0.1"):
+        super().__init__(_bound(socket.SOCK_DGRAM, host), "udp", handler)
+
+
+class UnixDgramServer(_DatagramServer):
+    def __init__(self, path, handler):
+        super().__init__(_bound_to_path(socket.SOCK_DGRAM, path), "unix-dgram", handler)
+
+
 def extended_answer(request, line=ANSWER, nonce=None):
     return b"RUr1" + (nonce or request[4:12]) + line
+
+
+def answer_extended(server, datagram, source):
+    """A handler that does what a server does."""
+    if len(datagram) > 1:
+        server.sock.sendto(extended_answer(datagram), source)
+
+
+def sends(make):
+    """A handler that answers each extended request with the datagrams of MAKE(request)."""
+    def handler(server, datagram, source):
+        if len(datagram) > 1:
+            for answer in make(datagram):
+                server.sock.sendto(answer, source)
+    return handler
 
 
 @contextlib.contextmanager

@@ -8,27 +8,13 @@ import unittest
 
 import fakes
 import harness
-from fakes import ANSWER, LINE, UdpServer, extended_answer
+from fakes import ANSWER, LINE, UdpServer, answer_extended, extended_answer, sends
 
 OTHER = b" 00:00:00 up 0 min, somebody else's line\n"
 
 
 def ruptime(*args, **options):
     return harness.run([harness.program("ruptime"), *args], **options)
-
-
-def answer_extended(server, datagram, source):
-    if len(datagram) > 1:
-        server.sock.sendto(extended_answer(datagram), source)
-
-
-def sends(make):
-    """A handler that answers each extended request with the datagrams of MAKE(request)."""
-    def handler(server, datagram, source):
-        if len(datagram) > 1:
-            for answer in make(datagram):
-                server.sock.sendto(answer, source)
-    return handler
 
 
 class Udp(unittest.TestCase):

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 
 #include "common/resolve.h"
 
@@ -116,7 +117,64 @@ START_TEST(test_numeric)
 	resolve_describe(list->ai_addr, list->ai_addrlen, address.scheme, &again);
 	address_format(&again, text, sizeof(text));
 	ck_assert_str_eq(text, numeric[_i].text);
-	freeaddrinfo(list);
+	resolve_free(list);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	int type;
+} paths[] = {
+	{ "unix:///run/x?mode=0600", SOCK_STREAM },
+	{ "unix-seqpacket:///run/x", SOCK_SEQPACKET },
+	{ "unix-dgram:///run/x", SOCK_DGRAM },
+	{ "fdpass:///run/x", SOCK_STREAM },
+};
+
+/* Whatever the family: that is for hosts. */
+START_TEST(test_path)
+{
+	struct address address = address_of(paths[_i].text);
+	struct addrinfo *list = NULL;
+	const char *why = NULL;
+
+	ck_assert_int_eq(resolve_sockets(&address, AF_INET6, &list, &why), 0);
+	ck_assert_int_eq(list->ai_family, AF_UNIX);
+	ck_assert_int_eq(list->ai_socktype, paths[_i].type);
+	ck_assert_uint_eq(list->ai_addrlen, sizeof(struct sockaddr_un));
+	ck_assert_int_eq(list->ai_addr->sa_family, AF_UNIX);
+	ck_assert_str_eq(((struct sockaddr_un *)(void *)list->ai_addr)->sun_path, "/run/x");
+	ck_assert_ptr_null(list->ai_next);
+	resolve_free(list);
+}
+END_TEST
+
+/* The longest path there is has its NUL. */
+START_TEST(test_longest_path)
+{
+	char text[sizeof("unix://") + ADDRESS_PATH_MAX] = "unix:///";
+	struct addrinfo *list = NULL;
+	struct address address;
+	const char *why = NULL;
+
+	memset(text + strlen(text), 'x', ADDRESS_PATH_MAX - 1);
+	address = address_of(text);
+	ck_assert_int_eq(resolve_sockets(&address, AF_UNSPEC, &list, &why), 0);
+	ck_assert_str_eq(((struct sockaddr_un *)(void *)list->ai_addr)->sun_path, address.path);
+	ck_assert_uint_eq(strlen(address.path), ADDRESS_PATH_MAX);
+	resolve_free(list);
+}
+END_TEST
+
+START_TEST(test_queue_has_no_socket)
+{
+	struct address address = address_of("msgq://0x123");
+	struct addrinfo *list = (struct addrinfo *)&address;
+	const char *why = NULL;
+
+	ck_assert_int_eq(resolve_sockets(&address, AF_UNSPEC, &list, &why), 0);
+	ck_assert_ptr_null(list);
+	resolve_free(list);
 }
 END_TEST
 
@@ -133,7 +191,7 @@ START_TEST(test_all_local_addresses)
 	ck_assert_ptr_nonnull(list->ai_next);
 	ck_assert_int_eq(list->ai_next->ai_family, AF_INET6);
 	ck_assert_ptr_null(list->ai_next->ai_next);
-	freeaddrinfo(list);
+	resolve_free(list);
 }
 END_TEST
 
@@ -183,6 +241,9 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_port_unknown_service);
 	tcase_add_test(tcase, test_port_of_others_is_left_alone);
 	tcase_add_loop_test(tcase, test_numeric, 0, sizeof(numeric) / sizeof(numeric[0]));
+	tcase_add_loop_test(tcase, test_path, 0, sizeof(paths) / sizeof(paths[0]));
+	tcase_add_test(tcase, test_longest_path);
+	tcase_add_test(tcase, test_queue_has_no_socket);
 	tcase_add_test(tcase, test_all_local_addresses);
 	tcase_add_test(tcase, test_wrong_family);
 	tcase_add_test(tcase, test_no_descriptor_left);

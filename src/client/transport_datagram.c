@@ -7,6 +7,9 @@
  * The first try sends an extended request. A server that does not know these drops it in silence,
  * so the later tries send, behind it, the one byte that every server knows; only who was sent that
  * byte may answer with a line that has no nonce.
+ *
+ * A UNIX datagram is not lost, but the server's buffer can be full: then its sender waits. A client
+ * has to have a name to be answered; the kernel gives it one that is in no directory.
  */
 #include "client/transport.h"
 
@@ -25,12 +28,14 @@
 struct shot {
 	int sock_fd;
 	unsigned try;
-	bool plain;		/* the one byte was sent, too */
+	bool extended_due;	/* the extended request is still to be sent */
+	bool plain_due;		/* the one byte is */
+	bool plain;		/* it is one of two ways to ask here: see above */
 	uint8_t nonce[PROTOCOL_NONCE_BYTES];
 	uint64_t sent_ns;
 };
 
-struct udp_talk {
+struct datagram_talk {
 	struct shot shots[TRANSPORT_WATCHED_MAX];	/* a ring: the oldest gives way */
 	unsigned fired;			/* shots so far */
 	unsigned tries;			/* the last of them may be under way */
@@ -41,10 +46,11 @@ struct udp_talk {
 	int error;			/* what the last failed shot of this try met, or 0 */
 };
 
-static void *udp_open(void)
+static void *datagram_open(const struct address *address)
 {
-	struct udp_talk *talk = calloc(1, sizeof(*talk));
+	struct datagram_talk *talk = calloc(1, sizeof(*talk));
 
+	(void)address;
 	if (talk) {
 		for (unsigned i = 0; i < TRANSPORT_WATCHED_MAX; i++) {
 			talk->shots[i].sock_fd = -1;
@@ -53,9 +59,9 @@ static void *udp_open(void)
 	return talk;
 }
 
-static void udp_close(void *opaque)
+static void datagram_close(void *opaque)
 {
-	struct udp_talk *talk = opaque;
+	struct datagram_talk *talk = opaque;
 
 	for (unsigned i = 0; i < TRANSPORT_WATCHED_MAX; i++) {
 		io_close(&talk->shots[i].sock_fd);
@@ -63,9 +69,9 @@ static void udp_close(void *opaque)
 	free(talk);
 }
 
-static void udp_start(void *opaque, const struct addrinfo *addresses, uint64_t deadline_ns)
+static void datagram_start(void *opaque, const struct addrinfo *addresses, uint64_t deadline_ns)
 {
-	struct udp_talk *talk = opaque;
+	struct datagram_talk *talk = opaque;
 
 	talk->tries++;
 	talk->trying = true;
@@ -74,16 +80,21 @@ static void udp_start(void *opaque, const struct addrinfo *addresses, uint64_t d
 	talk->error = 0;
 }
 
-static unsigned udp_watch(const void *opaque, struct pollfd *fds, uint64_t *wake_ns)
+static bool is_due(const struct shot *shot)
 {
-	const struct udp_talk *talk = opaque;
+	return shot->extended_due || shot->plain_due;
+}
+
+static unsigned datagram_watch(const void *opaque, struct pollfd *fds, uint64_t *wake_ns)
+{
+	const struct datagram_talk *talk = opaque;
 	uint64_t wake_at_ns = talk->next ? talk->turn_ends_ns : talk->deadline_ns;
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < TRANSPORT_WATCHED_MAX; i++) {
 		if (talk->shots[i].sock_fd >= 0) {
 			fds[count].fd = talk->shots[i].sock_fd;
-			fds[count].events = POLLIN;
+			fds[count].events = is_due(&talk->shots[i]) ? POLLIN | POLLOUT : POLLIN;
 			count++;
 		}
 	}
@@ -93,22 +104,42 @@ static unsigned udp_watch(const void *opaque, struct pollfd *fds, uint64_t *wake
 	return count;
 }
 
-static int send_requests(struct shot *shot)
+/* Returns -1 with errno EAGAIN as long as something is due. */
+static int send_due(struct shot *shot)
 {
 	uint8_t request[PROTOCOL_EXTENDED_MAX_BYTES];
 
-	if (getrandom(shot->nonce, sizeof(shot->nonce), 0) != sizeof(shot->nonce)) {
-		return -1;
+	if (shot->extended_due) {
+		protocol_write_request(request, sizeof(request), shot->nonce);
+		if (send(shot->sock_fd, request, sizeof(request), MSG_NOSIGNAL) < 0) {
+			return -1;
+		}
+		shot->extended_due = false;
 	}
-	protocol_write_request(request, sizeof(request), shot->nonce);
-	if (send(shot->sock_fd, request, sizeof(request), 0) < 0) {
-		return -1;
+	if (shot->plain_due) {
+		if (send(shot->sock_fd, "\n", 1, MSG_NOSIGNAL) < 0) {
+			return -1;
+		}
+		shot->plain_due = false;
 	}
-	return shot->plain ? (int)send(shot->sock_fd, "\n", 1, 0) : 0;
+	return 0;
+}
+
+static int open_socket(const struct addrinfo *to)
+{
+	static const struct sockaddr unnamed = { .sa_family = AF_UNIX };
+	int sock_fd = socket(to->ai_family, to->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		to->ai_protocol);
+
+	if (sock_fd >= 0 && to->ai_family == AF_UNIX &&
+	    bind(sock_fd, &unnamed, sizeof(unnamed.sa_family)) < 0) {
+		io_close(&sock_fd);
+	}
+	return sock_fd;
 }
 
 /* Ask the address whose turn it is. Failing, sets the talk's error. */
-static void fire(struct udp_talk *talk, uint64_t now_ns)
+static void fire(struct datagram_talk *talk, uint64_t now_ns)
 {
 	const struct addrinfo *to = talk->next;
 	struct shot *shot = &talk->shots[talk->fired++ % TRANSPORT_WATCHED_MAX];
@@ -117,12 +148,14 @@ static void fire(struct udp_talk *talk, uint64_t now_ns)
 	talk->next = to->ai_next;
 	io_close(&shot->sock_fd);
 	shot->try = talk->tries;
+	shot->extended_due = true;
 	shot->plain = talk->tries > 1;
+	shot->plain_due = shot->plain;
 	shot->sent_ns = now_ns;
-	shot->sock_fd = socket(to->ai_family, to->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		to->ai_protocol);
+	shot->sock_fd = open_socket(to);
 	if (shot->sock_fd < 0 || connect(shot->sock_fd, to->ai_addr, to->ai_addrlen) < 0 ||
-	    send_requests(shot) < 0) {
+	    getrandom(shot->nonce, sizeof(shot->nonce), 0) != sizeof(shot->nonce) ||
+	    (send_due(shot) < 0 && errno != EAGAIN)) {
 		talk->error = errno;
 		io_close(&shot->sock_fd);
 	}
@@ -146,8 +179,17 @@ static bool believe(const struct shot *shot, const char *datagram, size_t len,
 	return line && answer_take_datagram(answer, line, line_len) == 0;
 }
 
-/* Returns true if SHOT has met its answer; closes it if it has met an error. */
-static bool receive(struct udp_talk *talk, struct shot *shot, struct answer *answer)
+/* SHOT has met an error: that is the end of it. */
+static void give_up(struct datagram_talk *talk, struct shot *shot)
+{
+	if (shot->try == talk->tries) {
+		talk->error = errno;
+	}
+	io_close(&shot->sock_fd);
+}
+
+/* Returns true if SHOT has met its answer; gives it up if it has met an error. */
+static bool receive(struct datagram_talk *talk, struct shot *shot, struct answer *answer)
 {
 	char datagram[PROTOCOL_EXTENDED_MAX_BYTES + 1];
 
@@ -158,10 +200,7 @@ static bool receive(struct udp_talk *talk, struct shot *shot, struct answer *ans
 			break;
 		}
 		if (got < 0) {
-			if (shot->try == talk->tries) {
-				talk->error = errno;
-			}
-			io_close(&shot->sock_fd);
+			give_up(talk, shot);
 			break;
 		}
 		if (believe(shot, datagram, (size_t)got, answer)) {
@@ -171,7 +210,7 @@ static bool receive(struct udp_talk *talk, struct shot *shot, struct answer *ans
 	return false;
 }
 
-static bool try_is_open(const struct udp_talk *talk)
+static bool try_is_open(const struct datagram_talk *talk)
 {
 	for (unsigned i = 0; i < TRANSPORT_WATCHED_MAX; i++) {
 		if (talk->shots[i].sock_fd >= 0 && talk->shots[i].try == talk->tries) {
@@ -181,7 +220,7 @@ static bool try_is_open(const struct udp_talk *talk)
 	return false;
 }
 
-static enum transport_state step_trying(struct udp_talk *talk, uint64_t now_ns,
+static enum transport_state step_trying(struct datagram_talk *talk, uint64_t now_ns,
 	struct answer *answer)
 {
 	while (talk->next && (!try_is_open(talk) || now_ns >= talk->turn_ends_ns)) {
@@ -202,13 +241,16 @@ static enum transport_state step_trying(struct udp_talk *talk, uint64_t now_ns,
 	return TRANSPORT_PENDING;
 }
 
-static enum transport_state udp_step(void *opaque, uint64_t now_ns, struct answer *answer)
+static enum transport_state datagram_step(void *opaque, uint64_t now_ns, struct answer *answer)
 {
-	struct udp_talk *talk = opaque;
+	struct datagram_talk *talk = opaque;
 
 	for (unsigned i = 0; i < TRANSPORT_WATCHED_MAX; i++) {
 		struct shot *shot = &talk->shots[i];
 
+		if (shot->sock_fd >= 0 && is_due(shot) && send_due(shot) < 0 && errno != EAGAIN) {
+			give_up(talk, shot);
+		}
 		if (shot->sock_fd >= 0 && receive(talk, shot, answer)) {
 			answer->rtt_ns = now_ns - shot->sent_ns;
 			talk->trying = false;
@@ -218,10 +260,10 @@ static enum transport_state udp_step(void *opaque, uint64_t now_ns, struct answe
 	return talk->trying ? step_trying(talk, now_ns, answer) : TRANSPORT_PENDING;
 }
 
-const struct transport transport_udp = {
-	.open = udp_open,
-	.close = udp_close,
-	.start = udp_start,
-	.watch = udp_watch,
-	.step = udp_step,
+const struct transport transport_datagram = {
+	.open = datagram_open,
+	.close = datagram_close,
+	.start = datagram_start,
+	.watch = datagram_watch,
+	.step = datagram_step,
 };

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""The examples of doc/protocol.md do what it says: each prints one line."""
+
+import os
+import re
+import shutil
+import sys
+import unittest
+
+import harness
+import xsi
+
+UPTIME_LINE = r"( [0-9:]+ up .*load average: [0-9., ]+\n)"
+INTERPRETERS = {"sh": ["sh", "-ec"], "python": [sys.executable, "-c"]}
+# What the page calls these, we have elsewhere.
+PAGE_DIRECTORY, PAGE_PORT, PAGE_KEY = "/run/ruptime", "8784", "0x123"
+
+
+def examples():
+    """The language and the text of each example."""
+    with open(os.path.join(harness.SOURCE_DIR, "doc", "protocol.md"), encoding="utf-8") as page:
+        return re.findall(r"^```(\w+)\n(.*?)^```$", page.read(), re.MULTILINE | re.DOTALL)
+
+
+class Examples(unittest.TestCase):
+    def test_each_prints_the_line(self):
+        key = "0x%x" % xsi.free_key()
+        with harness.tempdir() as directory:
+            port = str(harness.free_port())
+            urls = ["tcp://127.0.0.1:" + port, "udp://127.0.0.1:" + port, "msgq://" + key]
+            urls += ["%s://%s/%s" % (scheme, directory, name) for scheme, name in (
+                ("unix", "stream"), ("unix-seqpacket", "seqpacket"), ("unix-dgram", "dgram"),
+                ("fdpass", "fdpass"))]
+            with harness.Daemon(*("--listen=" + url for url in urls)):
+                self.assertEqual(len(examples()), 7)
+                for language, text in examples():
+                    with self.subTest(text=text):
+                        self.run_one(language, text.replace(PAGE_DIRECTORY, directory)
+                                     .replace(PAGE_PORT, port).replace(PAGE_KEY, key))
+
+    def run_one(self, language, text):
+        commands = set(re.findall(r"^(socat|perl)", text, re.MULTILINE))
+        missing = [command for command in commands if not shutil.which(command)]
+        if missing:
+            self.skipTest("%s is not installed" % missing[0])
+        done = harness.run(INTERPRETERS[language] + [text])
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        lines = text.count("socat") or 1
+        self.assertRegex(done.stdout, r"\A%s{%d}\Z" % (UPTIME_LINE, lines))
+
+
+if __name__ == "__main__":
+    harness.main()
