@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,9 +17,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+#include "common/fdpass.h"
 #include "common/io.h"
 
 #define BACKLOG 65535
+
+/* Anybody who may read a directory may lock it: other servers need it for less than this. */
+#define LOCK_PATIENCE_NS (1 * CLOCK_S)
+#define LOCK_RETRY_MS	 10
 
 /* The directory of a socket, open, and the names in it. */
 struct place {
@@ -71,7 +78,24 @@ static int look_up_owners(const struct address *address, uid_t *uid, gid_t *gid,
 }
 
 /* The lock makes two servers that start at once look one after the other. */
-static int open_place(struct place *place, const struct address *address)
+static int lock(int dir_fd, const char **why)
+{
+	uint64_t end_ns = clock_now_ns() + LOCK_PATIENCE_NS;
+
+	while (flock(dir_fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK) {
+			return -1;
+		}
+		if (clock_now_ns() >= end_ns) {
+			*why = "another process has locked the directory";
+			return -1;
+		}
+		poll(NULL, 0, LOCK_RETRY_MS);
+	}
+	return 0;
+}
+
+static int open_place(struct place *place, const struct address *address, const char **why)
 {
 	size_t dir_len;
 
@@ -84,7 +108,7 @@ static int open_place(struct place *place, const struct address *address)
 	if (place->dir_fd < 0) {
 		return -1;
 	}
-	if (flock(place->dir_fd, LOCK_EX) < 0) {
+	if (lock(place->dir_fd, why) < 0) {
 		io_close(&place->dir_fd);
 		return -1;
 	}
@@ -163,6 +187,9 @@ static int put_in_place(int fd, const struct place *place, const struct address 
 {
 	struct stat st;
 
+	if (address->scheme != ADDRESS_FDPASS) {
+		fdpass_refuse(fd);
+	}
 	if (address->scheme != ADDRESS_UNIX_DGRAM && listen(fd, BACKLOG) < 0) {
 		return -1;
 	}
@@ -181,7 +208,7 @@ int unix_socket_open(const struct address *address, struct unix_socket_id *id, c
 	int fd;
 
 	*why = NULL;
-	if (look_up_owners(address, &uid, &gid, why) < 0 || open_place(&place, address) < 0) {
+	if (look_up_owners(address, &uid, &gid, why) < 0 || open_place(&place, address, why) < 0) {
 		return -1;
 	}
 	fd = socket(AF_UNIX, type_of(address->scheme) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -36,7 +36,7 @@ static int add(struct sockets_pair pair, uint64_t now_ns)
 {
 	ck_assert_int_eq(send(pair.server_fd, "line\n", 5, MSG_MORE | MSG_NOSIGNAL), 5);
 	ck_assert_int_eq(shutdown(pair.server_fd, SHUT_WR), 0);
-	closing_add(closing, pair.server_fd, now_ns);
+	closing_add(closing, pair.server_fd, false, now_ns);
 	return pair.client_fd;
 }
 
@@ -261,7 +261,7 @@ START_TEST(test_free_closes)
 	struct closing *mine = closing_new(2);
 	struct sockets_pair pair = sockets_unix_pair();
 
-	closing_add(mine, pair.server_fd, NOW_NS);
+	closing_add(mine, pair.server_fd, false, NOW_NS);
 	io_close(&pair.client_fd);
 	closing_free(mine);
 	ck_assert_uint_eq(process_descriptors(), open);
