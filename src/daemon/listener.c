@@ -172,11 +172,11 @@ static bool may_be_missing(const struct address *address, const struct addrinfo 
 
 static void close_listener(struct listener *listener)
 {
-	io_close(&listener->fd);
-	io_close(&listener->feed_fd);
 	if (listener->file.inode) {
 		unix_socket_remove(&listener->address, &listener->file);
 	}
+	io_close(&listener->fd);
+	io_close(&listener->feed_fd);
 	msgq_close(listener->msgq);
 }
 
