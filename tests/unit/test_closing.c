@@ -106,6 +106,29 @@ START_TEST(test_waits_double)
 }
 END_TEST
 
+/* Of a socket that keeps boundaries, an empty message is not the end; and what follows is read. */
+START_TEST(test_empty_record)
+{
+	int fds[2];
+	char text[16];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	ck_assert_int_eq(send(fds[0], "", 0, 0), 0);
+	ck_assert_int_eq(send(fds[0], "more", 4, 0), 4);
+	ck_assert_int_eq(send(fds[1], "line\n", 5, 0), 5);
+	ck_assert_int_eq(shutdown(fds[1], SHUT_WR), 0);
+	closing_add(closing, fds[1], true, NOW_NS);
+	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	ck_assert_uint_eq(closing_count(closing), 1);
+	ck_assert_int_eq(recv(fds[0], text, sizeof(text), 0), 5);
+	ck_assert_int_eq(shutdown(fds[0], SHUT_WR), 0);
+	closing_sweep(closing, NOW_NS + 3 * CLOCK_MS);
+	ck_assert_uint_eq(closing_count(closing), 0);
+	ck_assert_int_eq(recv(fds[0], text, sizeof(text), 0), 0);
+	io_close(&fds[0]);
+}
+END_TEST
+
 /* A sweep that comes very late is one look, and not all of them at once. */
 START_TEST(test_late_sweep_is_one_look)
 {
@@ -278,6 +301,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_empty);
 	tcase_add_loop_test(tcase, test_closed_at_the_first_look, 0, 2);
 	tcase_add_test(tcase, test_waits_double);
+	tcase_add_test(tcase, test_empty_record);
 	tcase_add_test(tcase, test_late_sweep_is_one_look);
 	tcase_add_test(tcase, test_due_is_the_earliest);
 	tcase_add_test(tcase, test_no_reset);
