@@ -238,10 +238,13 @@ static void accept_until_stop(struct ingress *acceptor)
 /* Whoever was there when the door was shut is served. */
 static void drain(struct ingress *acceptor, const struct listener *listener)
 {
+	struct pollfd waiting = { .fd = listener->fd, .events = POLLIN };
 	int pause_ms = 0;
 	enum turn turn;
 
-	while ((turn = accept_turn(acceptor, listener)) != TURN_EMPTY) {
+	/* Without a descriptor to spare accept() fails whether anybody waits or not. */
+	while (poll(&waiting, 1, 0) > 0 &&
+	       (turn = accept_turn(acceptor, listener)) != TURN_EMPTY) {
 		pause_ms = turn == TURN_STARVED ? next_pause_ms(pause_ms) : 0;
 		poll(NULL, 0, pause_ms);
 	}

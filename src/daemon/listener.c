@@ -2,6 +2,7 @@
 #include "daemon/listener.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -163,11 +164,39 @@ static int append_inet(struct listener_set *set, const struct address *asked, in
 	return 0;
 }
 
-/* A host without IPv6, or one where it is switched off, still serves '*' on IPv4. */
-static bool may_be_missing(const struct address *address, const struct addrinfo *info, int error)
+/*
+ * A host without IPv6, or one where it is switched off, still serves '*' on IPv4, and a name that
+ * has kept its IPv6 address in the hosts file.
+ */
+static bool may_be_missing(const struct addrinfo *info, int error)
 {
-	return !address->host[0] && info->ai_family == AF_INET6 &&
-	       (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
+	return info->ai_family == AF_INET6 && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
+}
+
+static bool same_host(const struct sockaddr *a, const struct sockaddr *b)
+{
+	const struct sockaddr_in *a4 = (const void *)a;
+	const struct sockaddr_in *b4 = (const void *)b;
+	const struct sockaddr_in6 *a6 = (const void *)a;
+	const struct sockaddr_in6 *b6 = (const void *)b;
+
+	if (a->sa_family != b->sa_family) {
+		return false;
+	}
+	if (a->sa_family == AF_INET6) {
+		return IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr) &&
+		       a6->sin6_scope_id == b6->sin6_scope_id;
+	}
+	return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+}
+
+/* A hosts file with the same line twice makes for a LIST with the same address twice. */
+static bool was_met(const struct addrinfo *list, const struct addrinfo *info)
+{
+	while (list != info && !same_host(list->ai_addr, info->ai_addr)) {
+		list = list->ai_next;
+	}
+	return list != info;
 }
 
 static void close_listener(struct listener *listener)
@@ -191,18 +220,24 @@ static void truncate_to(struct listener_set *set, unsigned count)
 static int open_all(struct listener_set *set, const struct address *address,
 	const struct addrinfo *list)
 {
+	unsigned before = set->count;
 	uint16_t port = 0;
+	int missing = 0;
 
 	for (const struct addrinfo *info = list; info; info = info->ai_next) {
 		struct sockaddr_storage bound;
 		socklen_t len = sizeof(bound);
 		int fd;
 
+		if (was_met(list, info)) {
+			continue;
+		}
 		if (port) {
 			set_port(info->ai_addr, port);
 		}
 		fd = open_socket(address, info);
-		if (fd < 0 && may_be_missing(address, info, errno)) {
+		if (fd < 0 && may_be_missing(info, errno)) {
+			missing = errno;
 			continue;
 		}
 		if (fd < 0 || append_inet(set, address, fd) < 0) {
@@ -213,7 +248,8 @@ static int open_all(struct listener_set *set, const struct address *address,
 		}
 		port = get_port((struct sockaddr *)&bound);
 	}
-	return 0;
+	errno = missing;
+	return set->count > before ? 0 : -1;
 }
 
 static int open_inet(struct listener_set *set, const struct address *address, const char **why)
@@ -291,30 +327,35 @@ int listener_open(struct listener_set *set, const struct address *address, uid_t
 	return result;
 }
 
+/*
+ * A listener that is bound to an interface which does not exist is found by no SYN any more. What
+ * has arrived does not notice: connections that are half open finish, those in the backlog stay.
+ * A filter could do the same, but on TCP it takes a privilege that has been dropped.
+ */
+static int shut_tcp(int fd)
+{
+	int nowhere = INT_MAX;
+
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &nowhere, sizeof(nowhere));
+}
+
+static int drop_datagrams(int fd)
+{
+	struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { 1, &drop_all };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
 int listener_shut_door(const struct listener *listener)
 {
-	/* For TCP the filter sees the TCP header: drop what has SYN and not ACK in byte 13. */
-	struct sock_filter drop_syn[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-	};
-	struct sock_filter drop_all[] = {
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	struct sock_fprog program = { sizeof(drop_all) / sizeof(drop_all[0]), drop_all };
-
 	if (listener->file.inode) {
 		unix_socket_remove(&listener->address, &listener->file);
 	}
 	if (listener->address.scheme == ADDRESS_TCP) {
-		program = (struct sock_fprog){ sizeof(drop_syn) / sizeof(drop_syn[0]), drop_syn };
-	} else if (!listener_is_datagram(listener)) {
-		return 0;
+		return shut_tcp(listener->fd);
 	}
-	return setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	return listener_is_datagram(listener) ? drop_datagrams(listener->fd) : 0;
 }
 
 void listener_remove_names(const struct listener_set *set)

@@ -43,18 +43,18 @@ bool listener_is_msgq(const struct listener *listener);
 
 /*
  * Open all that ADDRESS, whose port is a number, stands for, and append it to SET: one socket for
- * each socket address that its host has; if the port is 0 they all get the same one. XSI queues
- * become the property of UID and GID.
+ * each socket address that its host has, but for IPv6 where this system has none and there is an
+ * IPv4 address too; if the port is 0 they all get the same one. XSI queues become the property of
+ * UID and GID.
  * Returns 0, or -1 with *FAILURE filled; what was opened before stays in SET.
  */
 int listener_open(struct listener_set *set, const struct address *address, uid_t uid, gid_t gid,
 	struct listener_failure *failure);
 
 /*
- * Let nobody new in, for good: the name of a UNIX socket goes away, and the kernel drops new SYNs
- * and new datagrams, so that who comes now sees a silent host and, once the socket is closed, a
- * clean refusal. What has arrived stays and can be accepted or received until EAGAIN, without a
- * race against newcomers.
+ * Let nobody new in, for good: the name of a UNIX socket goes away, the kernel refuses new TCP
+ * connections and drops new datagrams. What has arrived stays and can be accepted or received
+ * until EAGAIN, without a race against newcomers. Takes no privilege.
  * Affects every process that shares the socket. Returns 0, or -1 with errno.
  */
 int listener_shut_door(const struct listener *listener);

@@ -55,6 +55,8 @@ struct daemon {
 	int status_fd;		/* to the process that was started, see daemonize.h */
 	int pid_fd;
 	int stopped_fd;		/* readable once the server has stopped */
+	pthread_t stopper;	/* the thread that stops it, to be joined */
+	bool stopper_started;
 };
 
 /* Report why it does not start: STATUS becomes the exit status. */
@@ -104,7 +106,7 @@ static int look_up_user(struct daemon *daemon)
 	return EXIT_CLEAN;
 }
 
-/* The two steps that leave traces outside the process. */
+/* What has to come before any thread or socket: whoever is to be a daemon is one from here on. */
 static int settle(struct daemon *daemon)
 {
 	struct options *options = &daemon->options;
@@ -115,6 +117,10 @@ static int settle(struct daemon *daemon)
 			return refuse(EXIT_FAILED, "cannot become a daemon", strerror(errno));
 		}
 		log_open_syslog("ruptimed");
+	}
+	/* Not earlier: a daemon has closed all that was open. Not later: a pid file is removed. */
+	if (open_signals(daemon) < 0) {
+		return refuse(EXIT_FAILED, "cannot take signals", strerror(errno));
 	}
 	if (options->pid_file[0]) {
 		daemon->pid_fd = pid_file_open(options->pid_file);
@@ -243,13 +249,10 @@ static void *stop_server(void *argument)
 /* A thread of its own stops the server, so that this one can go on minding signals and runner. */
 static uint64_t begin_stop(struct daemon *daemon)
 {
-	pthread_t stopper;
-
 	log_info("stopping");
 	notify_stopping();
-	if (pthread_create(&stopper, NULL, stop_server, daemon) == 0) {
-		pthread_detach(stopper);
-	} else {
+	daemon->stopper_started = pthread_create(&daemon->stopper, NULL, stop_server, daemon) == 0;
+	if (!daemon->stopper_started) {
 		stop_server(daemon);
 	}
 	return clock_now_ns() + GIVE_UP_NS;
@@ -302,6 +305,9 @@ static int serve(struct daemon *daemon)
 		int signal_number = ready > 0 && fds[1].revents ? next_signal(daemon) : 0;
 
 		if (ready > 0 && fds[0].revents) {
+			if (daemon->stopper_started) {
+				pthread_join(daemon->stopper, NULL);
+			}
 			return EXIT_CLEAN;
 		}
 		if (ready > 0 && fds[2].revents) {
@@ -358,9 +364,7 @@ int main(int argc, char **argv)
 	}
 	log_open_stderr();
 	log_set_level(daemon.options.log_level);
-	status = open_signals(&daemon) < 0
-			 ? refuse(EXIT_FAILED, "cannot take signals", strerror(errno))
-			 : start(&daemon);
+	status = start(&daemon);
 	if (status == EXIT_CLEAN) {
 		announce(&daemon);
 		status = serve(&daemon);

@@ -63,7 +63,8 @@ struct stats_counters *stats_of(struct stats *stats, unsigned index)
 
 static void merge(_Atomic uint64_t *sum, const _Atomic uint64_t *counter)
 {
-	stats_add(sum, atomic_load_explicit(counter, memory_order_relaxed));
+	/* Acquire: pairs with the release in stats_add(). */
+	stats_add(sum, atomic_load_explicit(counter, memory_order_acquire));
 }
 
 void stats_sum(const struct stats *stats, struct stats_counters *sum)

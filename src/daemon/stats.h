@@ -52,9 +52,12 @@ struct stats_counters *stats_of(struct stats *stats, unsigned index);
 /* Add to a counter. Only the thread that owns the block. */
 static inline void stats_add(_Atomic uint64_t *counter, uint64_t count)
 {
-	/* A single writer needs no read-modify-write; relaxed, since a sum orders nothing. */
+	/*
+	 * A single writer needs no read-modify-write. Release pairs with stats_sum(): who sees a
+	 * request leave the ledger sees that it had entered.
+	 */
 	atomic_store_explicit(counter,
-		atomic_load_explicit(counter, memory_order_relaxed) + count, memory_order_relaxed);
+		atomic_load_explicit(counter, memory_order_relaxed) + count, memory_order_release);
 }
 
 /* The sum over all threads. Any thread, at any time. */

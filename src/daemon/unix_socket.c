@@ -23,6 +23,12 @@
 
 #define BACKLOG 65535
 
+/*
+ * An answer takes up our buffer until its client reads it, some 800 bytes each: those that never
+ * read must not use it up for all. Cut to net.core.wmem_max unless we are root.
+ */
+#define SEND_BUFFER_BYTES (32 << 20)
+
 /* Anybody who may read a directory may lock it: other servers need it for less than this. */
 #define LOCK_PATIENCE_NS (1 * CLOCK_S)
 #define LOCK_RETRY_MS	 10
@@ -182,6 +188,15 @@ static int bind_aside(int fd, const struct place *place, const struct address *a
 	return fchmodat(place->dir_fd, place->temporary, mode, 0);
 }
 
+static void enlarge_buffer(int fd)
+{
+	int bytes = SEND_BUFFER_BYTES;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0) {
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	}
+}
+
 static int put_in_place(int fd, const struct place *place, const struct address *address,
 	struct unix_socket_id *id)
 {
@@ -190,7 +205,9 @@ static int put_in_place(int fd, const struct place *place, const struct address 
 	if (address->scheme != ADDRESS_FDPASS) {
 		fdpass_refuse(fd);
 	}
-	if (address->scheme != ADDRESS_UNIX_DGRAM && listen(fd, BACKLOG) < 0) {
+	if (address->scheme == ADDRESS_UNIX_DGRAM) {
+		enlarge_buffer(fd);
+	} else if (listen(fd, BACKLOG) < 0) {
 		return -1;
 	}
 	if (fstatat(place->dir_fd, place->temporary, &st, AT_SYMLINK_NOFOLLOW) < 0) {

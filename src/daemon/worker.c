@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,8 +29,14 @@ struct worker {
 struct worker_pool {
 	struct queue *queue;
 	struct uptime *uptime;
-	/* Whoever holds it leads: it alone may take from the queue and measure. */
-	pthread_mutex_t lead;
+	/*
+	 * Who leads may alone take from the queue and measure. Not a mutex that is held all that
+	 * time: waiting for one until a time of CLOCK_MONOTONIC is beyond what the thread
+	 * sanitizers of today understand.
+	 */
+	bool led;			/* protected by lock */
+	pthread_mutex_t lock;
+	pthread_cond_t handed_on;
 	unsigned count;
 	struct worker workers[];
 };
@@ -37,15 +44,31 @@ struct worker_pool {
 /* Returns false if the worker's own streams want to be looked at first. */
 static bool take_lead(struct worker *worker)
 {
+	struct worker_pool *pool = worker->pool;
 	uint64_t due_ns = closing_due_ns(worker->closing);
-	struct timespec due;
+	struct timespec due = clock_timespec(due_ns);
+	int error = 0;
+	bool taken;
 
-	if (due_ns == CLOCK_NEVER) {
-		pthread_mutex_lock(&worker->pool->lead);
-		return true;
+	pthread_mutex_lock(&pool->lock);
+	while (pool->led && !error) {
+		error = due_ns == CLOCK_NEVER
+				? pthread_cond_wait(&pool->handed_on, &pool->lock)
+				: pthread_cond_timedwait(&pool->handed_on, &pool->lock, &due);
 	}
-	due = clock_timespec(due_ns);
-	return pthread_mutex_clocklock(&worker->pool->lead, CLOCK_MONOTONIC, &due) == 0;
+	/* Even after a time-out: it may have swallowed the signal that was meant for another. */
+	taken = !pool->led;
+	pool->led = true;
+	pthread_mutex_unlock(&pool->lock);
+	return taken;
+}
+
+static void hand_on(struct worker_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->led = false;
+	pthread_mutex_unlock(&pool->lock);
+	pthread_cond_signal(&pool->handed_on);
 }
 
 static void answer(struct worker *worker, struct queue_node *taken)
@@ -71,7 +94,7 @@ static bool lead(struct worker *worker)
 	if (taken) {
 		uptime_measure(pool->uptime, worker->counters, &worker->line);
 	}
-	pthread_mutex_unlock(&pool->lead);
+	hand_on(pool);
 	answer(worker, taken);
 	return !finished;
 }
@@ -111,7 +134,8 @@ static void free_pool(struct worker_pool *pool)
 	for (unsigned i = 0; i < pool->count; i++) {
 		closing_free(pool->workers[i].closing);
 	}
-	pthread_mutex_destroy(&pool->lead);
+	pthread_cond_destroy(&pool->handed_on);
+	pthread_mutex_destroy(&pool->lock);
 	free(pool);
 }
 
@@ -119,6 +143,7 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 	struct stats *stats, unsigned first)
 {
 	struct worker_pool *pool = calloc(1, sizeof(*pool) + count * sizeof(struct worker));
+	pthread_condattr_t attributes;
 	int error = 0;
 
 	if (!pool) {
@@ -126,7 +151,11 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 	}
 	pool->queue = queue;
 	pool->uptime = uptime;
-	pthread_mutex_init(&pool->lead, NULL);
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&pool->handed_on, &attributes);
+	pthread_condattr_destroy(&attributes);
 	for (unsigned i = 0; i < count && !error; i++) {
 		struct worker *worker = &pool->workers[i];
 

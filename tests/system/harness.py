@@ -22,7 +22,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from signal import SIGKILL, SIGTERM
+from signal import SIGKILL, SIGTERM, SIGUSR1  # noqa: F401
 
 from taprunner import main  # noqa: F401 (part of this module's interface)
 
@@ -179,6 +179,11 @@ def descendants(pid):
         family |= more
 
 
+def adopt_orphans():
+    """Orphans of those we start become our children instead of init's, so that we see them."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 class Daemon:
     """A ruptimed that is ready when the with block begins and gone when it ends.
 
@@ -204,8 +209,7 @@ class Daemon:
         self._judged = False
 
     def __enter__(self):
-        # Orphans then become our children instead of init's, so that we see them.
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        adopt_orphans()
         self._stderr = tempfile.TemporaryFile(prefix="ruptime-log-", dir="/tmp")
         ready_fd, daemon_fd = os.pipe()
         argv = self._argv + ["--ready-fd=%d" % daemon_fd]

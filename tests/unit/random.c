@@ -24,13 +24,18 @@ void random_init(void)
 }
 
 /* splitmix64 (Steele, Lea, Flood 2014): any seed will do, 0 too. */
-uint64_t random_next(void)
+uint64_t random_of(uint64_t *sequence)
 {
-	uint64_t z = state += 0x9e3779b97f4a7c15u;
+	uint64_t z = *sequence += 0x9e3779b97f4a7c15u;
 
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
 	return z ^ (z >> 31);
+}
+
+uint64_t random_next(void)
+{
+	return random_of(&state);
 }
 
 uint32_t random_below(uint32_t below)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Random numbers that can be had again: the seed is printed, and taken from RUPTIME_TEST_SEED if
- * that is set. For one thread at a time.
+ * that is set. For one thread at a time, but for random_of().
  */
 #ifndef RUPTIME_TESTS_RANDOM_H
 #define RUPTIME_TESTS_RANDOM_H
@@ -13,6 +13,9 @@
 void random_init(void);
 
 uint64_t random_next(void);
+
+/* The same for a sequence of one's own, which begins with any *SEQUENCE: say, with a random_next(). */
+uint64_t random_of(uint64_t *sequence);
 
 /* A number from 0 to BELOW - 1. */
 uint32_t random_below(uint32_t below);

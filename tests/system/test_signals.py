@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""Signals that do not stop it, the state lines, and what the log shows at which level."""
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import unittest
+
+import clients
+import harness
+
+BOTH = ("-l", "tcp://127.0.0.1:0", "-l", "udp://127.0.0.1:0")
+
+
+class Harmless(unittest.TestCase):
+    def test_under_load(self):
+        with harness.Daemon(*BOTH) as daemon:
+            load = clients.start_crowd(daemon.address("tcp"), "-n", 64, "-d", 1)
+            while load.poll() is None:
+                for sig in (signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1):
+                    daemon.signal(sig)
+                self.assertIsNone(daemon.exit_code)
+            clients.expect_all_answered(self, clients.finish_crowd(load))
+
+    def test_to_the_runner(self):
+        with harness.Daemon(*BOTH) as daemon:
+            runner = harness.descendants(daemon.pid)[0]
+            for sig in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+                os.kill(runner.pid, sig)
+            self.assertRegex(clients.ask_stream(daemon.address("tcp")), clients.UPTIME_LINE)
+            self.assertEqual([p.pid for p in harness.descendants(daemon.pid)], [runner.pid])
+
+    def test_hup_says_that_there_is_nothing_to_reload(self):
+        with harness.Daemon(*BOTH) as daemon:
+            daemon.signal(signal.SIGHUP)
+            daemon.wait_log("reload")
+
+    def test_stop_and_continue(self):
+        with harness.Daemon(*BOTH) as daemon:
+            with clients.connect(daemon.address("tcp")) as sock:
+                daemon.signal(signal.SIGSTOP)
+                daemon.signal(signal.SIGCONT)
+                self.assertRegex(clients.read_to_end(sock), clients.UPTIME_LINE)
+
+
+class Inherited(unittest.TestCase):
+    """Whoever started it may have left it with odd dispositions and a full signal mask."""
+
+    def start_with(self, prepare):
+        with harness.Daemon(*BOTH, preexec_fn=prepare) as daemon:
+            self.assertRegex(clients.ask_stream(daemon.address("tcp")), clients.UPTIME_LINE)
+            os.kill(harness.descendants(daemon.pid)[0].pid, signal.SIGKILL)
+            self.assertRegex(clients.ask_stream(daemon.address("tcp")), clients.UPTIME_LINE)
+            self.assertEqual(daemon.stop(), 0)
+
+    def test_ignored_children(self):
+        self.start_with(lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+
+    def test_ignored_stop(self):
+        self.start_with(lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN))
+
+    def test_blocked(self):
+        self.start_with(lambda: signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()))
+
+
+class State(unittest.TestCase):
+    def test_ledger_balances_after_mixed_load(self):
+        with harness.Daemon(*BOTH) as daemon:
+            tcp, udp = daemon.address("tcp"), daemon.address("udp")
+            loads = [clients.start_crowd(tcp, "-n", 32, "-d", 1, "-t", 100),
+                     clients.start_crowd(udp, "-n", 32, "-d", 1),
+                     clients.start_crowd(udp, "-n", 8, "-e", "-d", 1)]
+            # In mid-load it never shows less than nothing waiting.
+            for _ in range(20):
+                for counters in clients.state(daemon).values():
+                    self.assertLess(counters.get("waiting", 0), 1 << 32)
+            counts = [clients.finish_crowd(load) for load in loads]
+            self.assertEqual(clients.state_at_rest(self, daemon, "tcp")["replies"],
+                             counts[0]["ok"])
+            self.assertEqual(clients.state_at_rest(self, daemon, "udp")["replies"],
+                             counts[1]["ok"] + counts[2]["ok"])
+
+    def test_before_any_request(self):
+        with harness.Daemon(*BOTH) as daemon:
+            self.assertEqual(clients.state(daemon), {"runs": {"ok": 0, "failed": 0}})
+
+
+class Levels(unittest.TestCase):
+    def test_quiet(self):
+        with harness.Daemon(*BOTH, "--quiet") as daemon:
+            daemon.signal(signal.SIGHUP)
+            daemon.signal(signal.SIGUSR1)
+            self.assertEqual(daemon.stop(), 0)
+            self.assertEqual(daemon.log, "")
+
+    def test_ordinary(self):
+        with harness.Daemon(*BOTH) as daemon:
+            addresses = [daemon.address("tcp"), daemon.address("udp")]
+            self.assertEqual(daemon.stop(), 0)
+            self.assertEqual(daemon.log.splitlines(), ["listening " + a for a in addresses] +
+                             ["stopping", "stopped"])
+
+    def test_verbose_has_the_ordinary_lines_too(self):
+        with harness.Daemon(*BOTH, "-v") as daemon:
+            self.assertEqual(len(daemon.addresses), 2)
+
+    def test_journal(self):
+        """When stderr is the journal's, each line has its priority in front."""
+        with tempfile.TemporaryFile() as stream:
+            st = os.fstat(stream.fileno())
+            env = harness.environment({"JOURNAL_STREAM": "%d:%d" % (st.st_dev, st.st_ino)})
+            with subprocess.Popen([harness.program("ruptimed"), *BOTH], env=env,
+                                  stderr=stream) as process:
+                def log():
+                    return os.pread(stream.fileno(), 65536, 0).decode()
+
+                try:
+                    harness.wait_for(lambda: log().count("listening") == 2, what="its log")
+                    process.send_signal(signal.SIGTERM)
+                    self.assertEqual(process.wait(5 * harness.SLOW), 0)
+                finally:
+                    process.kill()
+                for line in log().splitlines():
+                    self.assertRegex(line, r"^<6>\w")
+            # Another stream is not the journal.
+            env["JOURNAL_STREAM"] = "%d:%d" % (st.st_dev, st.st_ino + 1)
+        with harness.Daemon(*BOTH, env={"JOURNAL_STREAM": env["JOURNAL_STREAM"]}) as daemon:
+            self.assertTrue(re.match("listening", daemon.log))
+
+
+if __name__ == "__main__":
+    harness.main()
