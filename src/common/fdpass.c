@@ -8,6 +8,11 @@
 
 #include "common/io.h"
 
+/* Of asm-generic/socket.h, which all but the oldest architectures use; for older headers. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 /* Nobody needs more than the one byte that has to go with a descriptor. */
 #define DATA_BYTES 64
 
@@ -46,10 +51,43 @@ static size_t collect(struct msghdr *header, int *passed_fd)
 	return count;
 }
 
+void fdpass_discard_all(struct msghdr *header)
+{
+	int passed_fd = -1;
+
+	(void)collect(header, &passed_fd);
+	fdpass_discard(&passed_fd);
+}
+
+ssize_t fdpass_skip(int sock_fd, void *buf, size_t size)
+{
+	_Alignas(struct cmsghdr) char control[FDPASS_CONTROL_BYTES];
+	struct iovec part = { buf, size };
+	struct msghdr header = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t got = recvmsg(sock_fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+
+	if (got >= 0 && header.msg_controllen) {
+		fdpass_discard_all(&header);
+	}
+	return got;
+}
+
+void fdpass_refuse(int sock_fd)
+{
+	int zero = 0;
+
+	(void)setsockopt(sock_fd, SOL_SOCKET, SO_PASSRIGHTS, &zero, sizeof(zero));
+}
+
 enum fdpass_result fdpass_receive(int sock_fd, int *passed_fd)
 {
 	char data[DATA_BYTES];
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(FDPASS_MAX * sizeof(int))];
+	_Alignas(struct cmsghdr) char control[FDPASS_CONTROL_BYTES];
 	struct iovec part = { data, sizeof(data) };
 	struct msghdr header = {
 		.msg_iov = &part,

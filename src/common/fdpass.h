@@ -10,9 +10,13 @@
 #define RUPTIME_COMMON_FDPASS_H
 
 #include <stddef.h>
+#include <sys/socket.h>
 
 /* SCM_MAX_FD of the kernel. */
 #define FDPASS_MAX 253
+
+/* A control buffer for all that can come with one message. */
+#define FDPASS_CONTROL_BYTES CMSG_SPACE(FDPASS_MAX * sizeof(int))
 
 /* Status that follows on the stream when the descriptor has got its line. */
 #define FDPASS_OK_BYTE 0
@@ -39,5 +43,18 @@ int fdpass_send(int sock_fd, int passed_fd);
  * wait for its data (SO_LINGER) is told not to.
  */
 void fdpass_discard(int *passed_fd);
+
+/* The same for all descriptors in the control data of a message that was received. */
+void fdpass_discard_all(struct msghdr *header);
+
+/*
+ * Receive up to SIZE bytes that nobody wants, without blocking. Were it recv(), the kernel would
+ * close the descriptors among them, in this thread, and wait for those that linger.
+ * Returns what recv() does.
+ */
+ssize_t fdpass_skip(int sock_fd, void *buf, size_t size);
+
+/* Let nobody pass descriptors to SOCK_FD and what it accepts, where the kernel knows how (6.16). */
+void fdpass_refuse(int sock_fd);
 
 #endif

@@ -22,6 +22,10 @@
 /* Connections accepted from one listener before the others have their turn. */
 #define TURN_CONNECTIONS 64
 
+/* What somebody who is turned away may have said. */
+#define SKIP_BYTES 4096
+#define SKIP_TRIES 64
+
 #define PAUSE_MIN_MS 10
 #define PAUSE_MAX_MS 100
 
@@ -45,11 +49,15 @@ static void count_drop(struct ingress *acceptor, const struct listener *listener
 	stats_add(&acceptor->counters->dropped[listener->address.scheme][reason], 1);
 }
 
-/* Somebody leaves the gate without what we wanted. Whoever is still there is told. */
+/*
+ * Somebody comes or leaves without what we wanted. Whoever is still there is told; what was said
+ * besides is read first, since closing over it would be a reset.
+ */
 static void turn_away(struct ingress *acceptor, struct fdpass_visitor *visitor)
 {
 	const char *why = NULL;
 	enum stats_drop reason = STATS_FD_REFUSED;
+	char skipped[SKIP_BYTES];
 
 	switch (visitor->result) {
 	case FDPASS_NONE:
@@ -65,6 +73,11 @@ static void turn_away(struct ingress *acceptor, struct fdpass_visitor *visitor)
 	default:
 		reason = STATS_CLIENT_GONE;
 	}
+	for (int i = 0; i < SKIP_TRIES; i++) {
+		if (fdpass_skip(visitor->conn_fd, skipped, sizeof(skipped)) <= 0) {
+			break;
+		}
+	}
 	if (why) {
 		(void)!send(visitor->conn_fd, why, strlen(why), MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
@@ -73,32 +86,53 @@ static void turn_away(struct ingress *acceptor, struct fdpass_visitor *visitor)
 	io_close(&visitor->conn_fd);
 }
 
-/* Let out of the gate whoever can leave it. */
-static void open_gate(struct ingress *acceptor, struct fdpass_gate *gate)
+/* Queue a visitor that has brought its descriptor, turn away any other. */
+static void let_through(struct ingress *acceptor, struct fdpass_visitor *visitor,
+	struct request_batch *batch)
+{
+	struct request *request;
+
+	if (visitor->result != FDPASS_GOT) {
+		turn_away(acceptor, visitor);
+		return;
+	}
+	if (batch->first && batch->first->listener != visitor->listener) {
+		request_batch_push(batch, acceptor->queue);
+	}
+	request = ingress_take(acceptor, batch);
+	request->listener = visitor->listener;
+	request->conn_fd = visitor->conn_fd;
+	request->passed_fd = visitor->passed_fd;
+	request_batch_add(batch, request);
+}
+
+/* Let out of the gate whoever can leave it at NOW_NS. */
+static void open_gate(struct ingress *acceptor, struct fdpass_gate *gate, uint64_t now_ns)
 {
 	struct request_batch batch = { NULL, NULL, 0 };
 	struct fdpass_visitor visitor;
 
 	for (int i = 0; i < TURN_CONNECTIONS; i++) {
-		struct request *request;
-
-		if (!fdpass_gate_leave(gate, clock_now_ns(), &visitor)) {
+		if (!fdpass_gate_leave(gate, now_ns, &visitor)) {
 			break;
 		}
-		if (visitor.result != FDPASS_GOT) {
-			turn_away(acceptor, &visitor);
-			continue;
-		}
-		if (batch.first && batch.first->listener != visitor.listener) {
-			request_batch_push(&batch, acceptor->queue);
-		}
-		request = ingress_take(acceptor, &batch);
-		request->listener = visitor.listener;
-		request->conn_fd = visitor.conn_fd;
-		request->passed_fd = visitor.passed_fd;
-		request_batch_add(&batch, request);
+		let_through(acceptor, &visitor, &batch);
 	}
 	request_batch_push(&batch, acceptor->queue);
+}
+
+/* Most send their descriptor right away; whoever has not by now goes to the gate. */
+static void welcome_visitor(struct ingress *acceptor, const struct listener *listener, int conn_fd,
+	struct request_batch *batch)
+{
+	struct acceptor *state = acceptor->state;
+	struct fdpass_visitor visitor = { .listener = listener, .conn_fd = conn_fd };
+
+	visitor.result = fdpass_receive(conn_fd, &visitor.passed_fd);
+	if (visitor.result != FDPASS_LATER ||
+	    fdpass_gate_enter(state->gate, listener, conn_fd, clock_now_ns(), &visitor)) {
+		let_through(acceptor, &visitor, batch);
+	}
 }
 
 static void log_peer(const struct listener *listener, int conn_fd)
@@ -117,9 +151,6 @@ static void log_peer(const struct listener *listener, int conn_fd)
 static void welcome(struct ingress *acceptor, const struct listener *listener, int conn_fd,
 	struct request *request, struct request_batch *batch)
 {
-	struct acceptor *state = acceptor->state;
-	struct fdpass_visitor evicted;
-
 	stats_add(&acceptor->counters->requests[listener->address.scheme], 1);
 	if (listener->address.scheme != ADDRESS_TCP && log_is_verbose()) {
 		log_peer(listener, conn_fd);
@@ -132,9 +163,7 @@ static void welcome(struct ingress *acceptor, const struct listener *listener, i
 		return;
 	}
 	request_pool_untake(acceptor->pool, request);
-	if (fdpass_gate_enter(state->gate, listener, conn_fd, clock_now_ns(), &evicted)) {
-		turn_away(acceptor, &evicted);
-	}
+	welcome_visitor(acceptor, listener, conn_fd, batch);
 }
 
 static enum turn accept_turn(struct ingress *acceptor, const struct listener *listener)
@@ -195,7 +224,7 @@ static void accept_until_stop(struct ingress *acceptor)
 			return;
 		}
 		if (state->gate) {
-			open_gate(acceptor, state->gate);
+			open_gate(acceptor, state->gate, clock_now_ns());
 		}
 		for (unsigned i = 0; i < listeners->count && !starved; i++) {
 			if (watched[i + 1].revents) {
@@ -242,15 +271,13 @@ static void drain_gate(struct ingress *acceptor, struct fdpass_gate *gate)
 {
 	struct pollfd watched = { .fd = fdpass_gate_fd(gate), .events = POLLIN };
 	uint64_t end_ns = clock_now_ns() + LAST_CALL_NS;
-	struct fdpass_visitor visitor;
 
 	while (fdpass_gate_due_ns(gate) != CLOCK_NEVER && clock_now_ns() < end_ns) {
 		poll(&watched, 1, clock_poll_ms(end_ns));
-		open_gate(acceptor, gate);
+		open_gate(acceptor, gate, clock_now_ns());
 	}
-	while (fdpass_gate_due_ns(gate) != CLOCK_NEVER &&
-	       fdpass_gate_leave(gate, CLOCK_NEVER, &visitor)) {
-		turn_away(acceptor, &visitor);
+	while (fdpass_gate_due_ns(gate) != CLOCK_NEVER) {
+		open_gate(acceptor, gate, CLOCK_NEVER - 1);
 	}
 }
 

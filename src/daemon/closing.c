@@ -6,12 +6,12 @@
 #include "daemon/closing.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <poll.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fdpass.h"
 
 #define LOOKS	      10
 #define FIRST_WAIT_NS (1 * CLOCK_MS)
@@ -24,6 +24,7 @@ struct stream {
 	struct stream *next;
 	uint64_t due_ns;
 	int conn_fd;
+	bool records;
 };
 
 struct list {
@@ -92,22 +93,30 @@ void closing_free(struct closing *closing)
 	}
 }
 
+static bool has_hung_up(int conn_fd)
+{
+	struct pollfd end = { .fd = conn_fd, .events = POLLRDHUP };
+
+	return poll(&end, 1, 0) == 1;
+}
+
 /* Throw away what the client said. Returns whether it has ended, or failed. */
-static bool has_ended(int conn_fd)
+static bool has_ended(const struct stream *stream)
 {
 	char discarded[READ_BYTES];
 	ssize_t total = 0;
 
 	while (total < DISCARD_BYTES) {
-		ssize_t got = recv(conn_fd, discarded, sizeof(discarded), MSG_DONTWAIT);
+		ssize_t got = fdpass_skip(stream->conn_fd, discarded, sizeof(discarded));
 
-		if (got == 0) {
+		if (got == 0 && (!stream->records || has_hung_up(stream->conn_fd))) {
 			return true;
 		}
 		if (got < 0) {
 			return errno != EAGAIN && errno != EINTR;
 		}
-		total += got;
+		/* An empty message counts, too: nobody keeps us here with them. */
+		total += got ? got : READ_BYTES;
 	}
 	return false;
 }
@@ -117,7 +126,7 @@ static void look(struct closing *closing, unsigned looks, uint64_t now_ns)
 {
 	struct stream *stream = remove_first(&closing->looked[looks]);
 
-	if (has_ended(stream->conn_fd) || looks + 1 == LOOKS) {
+	if (has_ended(stream) || looks + 1 == LOOKS) {
 		close_stream(closing, stream);
 		return;
 	}
@@ -143,14 +152,14 @@ static void make_room(struct closing *closing)
 		if (closing->looked[looks].first) {
 			struct stream *stream = remove_first(&closing->looked[looks]);
 
-			(void)has_ended(stream->conn_fd);
+			(void)has_ended(stream);
 			close_stream(closing, stream);
 			return;
 		}
 	}
 }
 
-void closing_add(struct closing *closing, int conn_fd, uint64_t now_ns)
+void closing_add(struct closing *closing, int conn_fd, bool records, uint64_t now_ns)
 {
 	struct stream *stream;
 
@@ -159,6 +168,7 @@ void closing_add(struct closing *closing, int conn_fd, uint64_t now_ns)
 	}
 	stream = remove_first(&closing->unused);
 	stream->conn_fd = conn_fd;
+	stream->records = records;
 	stream->due_ns = now_ns + FIRST_WAIT_NS;
 	append(&closing->looked[0], stream);
 	closing->count++;

@@ -13,6 +13,7 @@
 #ifndef RUPTIME_DAEMON_CLOSING_H
 #define RUPTIME_DAEMON_CLOSING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct closing;
@@ -24,10 +25,11 @@ struct closing *closing_new(unsigned capacity);
 void closing_free(struct closing *closing);
 
 /*
- * Takes CONN_FD, which has been shut down for writing. If there is no room, the stream that has
+ * Takes CONN_FD, which has been shut down for writing. RECORDS: what comes from it has boundaries,
+ * so that an empty message is not the end. If there is no room, the stream that has
  * been looked at most often makes room: it is looked at once more and closed.
  */
-void closing_add(struct closing *closing, int conn_fd, uint64_t now_ns);
+void closing_add(struct closing *closing, int conn_fd, bool records, uint64_t now_ns);
 
 /* Look at all streams that are due, and close those that are done. */
 void closing_sweep(struct closing *closing, uint64_t now_ns);

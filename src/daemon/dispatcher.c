@@ -80,9 +80,8 @@ static void read_turn(struct dispatcher *dispatcher, unsigned i)
 			sizeof(dispatcher->message), MSG_DONTWAIT);
 
 		if (got == 0) {
-			request_batch_push(&batch, dispatcher->ingress->queue);
 			end_socket(dispatcher, i);
-			return;
+			break;
 		}
 		if (got < (ssize_t)header_bytes) {
 			break;

@@ -45,15 +45,14 @@ struct fdpass_gate *fdpass_gate_new(void)
 	return gate;
 }
 
-/* Vacate PLACE: its connection goes to *VISITOR. */
+/* Vacate PLACE: its connection goes to *VISITOR, and what it has sent by now. */
 static void vacate(struct fdpass_gate *gate, struct place *place, struct fdpass_visitor *visitor)
 {
 	*visitor = (struct fdpass_visitor){
 		.listener = place->listener,
 		.conn_fd = place->conn_fd,
-		.result = FDPASS_LATER,
-		.passed_fd = -1,
 	};
+	visitor->result = fdpass_receive(place->conn_fd, &visitor->passed_fd);
 	epoll_ctl(gate->watch_fd, EPOLL_CTL_DEL, place->conn_fd, NULL);
 	*(place->older ? &place->older->newer : &gate->oldest) = place->newer;
 	*(place->newer ? &place->newer->older : &gate->newest) = place->older;
@@ -68,6 +67,7 @@ void fdpass_gate_free(struct fdpass_gate *gate)
 			struct fdpass_visitor visitor;
 
 			vacate(gate, gate->oldest, &visitor);
+			fdpass_discard(&visitor.passed_fd);
 			io_close(&visitor.conn_fd);
 		}
 		io_close(&gate->watch_fd);
@@ -118,17 +118,13 @@ bool fdpass_gate_leave(struct fdpass_gate *gate, uint64_t now_ns, struct fdpass_
 {
 	struct epoll_event event;
 
-	while (epoll_wait(gate->watch_fd, &event, 1, 0) == 1) {
-		struct place *place = event.data.ptr;
-		int passed_fd;
-		enum fdpass_result result = fdpass_receive(place->conn_fd, &passed_fd);
-
-		if (result != FDPASS_LATER) {
-			vacate(gate, place, visitor);
-			visitor->result = result;
-			visitor->passed_fd = passed_fd;
-			return true;
+	if (epoll_wait(gate->watch_fd, &event, 1, 0) == 1) {
+		vacate(gate, event.data.ptr, visitor);
+		/* Readable, and yet nothing to receive (such as MSG_OOB): not again and again. */
+		if (visitor->result == FDPASS_LATER) {
+			visitor->result = FDPASS_NONE;
 		}
+		return true;
 	}
 	if (fdpass_gate_due_ns(gate) <= now_ns) {
 		vacate(gate, gate->oldest, visitor);

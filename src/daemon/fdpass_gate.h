@@ -21,7 +21,7 @@
 struct fdpass_visitor {
 	const struct listener *listener;
 	int conn_fd;
-	enum fdpass_result result;	/* FDPASS_LATER: its time is over */
+	enum fdpass_result result;	/* FDPASS_LATER: its time is over, or it had to go */
 	int passed_fd;			/* -1 unless FDPASS_GOT */
 };
 
@@ -34,8 +34,8 @@ struct fdpass_gate *fdpass_gate_new(void);
 void fdpass_gate_free(struct fdpass_gate *gate);
 
 /*
- * Takes CONN_FD. Returns true if somebody had to make room, whom *EVICTED then names; or CONN_FD
- * itself, if the kernel cannot watch it.
+ * Takes CONN_FD. Returns true if somebody had to make room, whom *EVICTED then names, after a last
+ * look at what it has sent; or CONN_FD itself, if the kernel cannot watch it.
  */
 bool fdpass_gate_enter(struct fdpass_gate *gate, const struct listener *listener, int conn_fd,
 	uint64_t now_ns, struct fdpass_visitor *evicted);

@@ -201,11 +201,11 @@ static bool was_met(const struct addrinfo *list, const struct addrinfo *info)
 
 static void close_listener(struct listener *listener)
 {
-	io_close(&listener->fd);
-	io_close(&listener->feed_fd);
 	if (listener->file.inode) {
 		unix_socket_remove(&listener->address, &listener->file);
 	}
+	io_close(&listener->fd);
+	io_close(&listener->feed_fd);
 	msgq_close(listener->msgq);
 }
 

@@ -19,6 +19,12 @@
 /* A reply queue that is removed again and again is not created more often than this. */
 #define REOPEN_NS (10 * CLOCK_MS)
 
+/* Replies on their way through thin_out(); nobody's type, since those have 31 bits. */
+#define PARKED_TYPE (LONG_MAX - 1)
+
+/* What kernel.msgmnb is unless somebody changed it. */
+#define USUAL_QUEUE_BYTES 16384
+
 /* Another process may remove a queue between our two looks at it, but not for ever. */
 #define OPEN_TRIES 10
 
@@ -54,17 +60,50 @@ static int hand_over(const struct msgq *msgq, int id)
 	return msgctl(id, IPC_SET, &ds);
 }
 
+static long read_limit(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	long limit = -1;
+
+	if (file) {
+		if (fscanf(file, "%ld", &limit) != 1) {
+			limit = -1;
+		}
+		fclose(file);
+	}
+	return limit;
+}
+
+/*
+ * A queue can be made to look like ours by whoever gives it away; but its creator keeps the rights
+ * of its owner, and the creator's group those of its group.
+ */
+static bool fits(const struct msgq *msgq, const struct ipc_perm *perm)
+{
+	bool owner = perm->uid == msgq->uid && (perm->cuid == msgq->uid || perm->cuid == 0);
+	bool group = perm->gid == msgq->gid && (perm->cgid == msgq->gid || perm->cgid == 0);
+
+	return owner && (perm->mode & 0777) == msgq->mode && (group || !(msgq->mode & 0070));
+}
+
 /* May an existing queue be ours? */
-static int check(const struct msgq *msgq, int id)
+static int adopt(const struct msgq *msgq, int id)
 {
 	struct msqid_ds ds;
+	long bytes;
 
 	if (msgctl(id, IPC_STAT, &ds) < 0) {
 		return -1;
 	}
-	if (ds.msg_perm.uid != msgq->uid || (ds.msg_perm.mode & 0777) != msgq->mode) {
+	if (!fits(msgq, &ds.msg_perm)) {
 		errno = EEXIST;
 		return -1;
+	}
+	/* A server that was killed had shut the door: nobody could send any more. */
+	if (ds.msg_qbytes == 0) {
+		bytes = read_limit("/proc/sys/kernel/msgmnb");
+		ds.msg_qbytes = bytes > 0 ? (msglen_t)bytes : USUAL_QUEUE_BYTES;
+		return msgctl(id, IPC_SET, &ds);
 	}
 	return 0;
 }
@@ -84,10 +123,16 @@ static int open_queue(const struct msgq *msgq, struct kernel_queue *queue)
 		if (id < 0) {
 			return -1;
 		}
-		if ((queue->created ? hand_over(msgq, id) : check(msgq, id)) < 0) {
-			if (msgq_is_lost(errno)) {
+		if ((queue->created ? hand_over(msgq, id) : adopt(msgq, id)) < 0) {
+			int error = errno;
+
+			if (queue->created) {
+				msgctl(id, IPC_RMID, NULL);
+			}
+			if (msgq_is_lost(error)) {
 				continue;
 			}
+			errno = error;
 			return -1;
 		}
 		atomic_store_explicit(&queue->id, id, memory_order_relaxed);
@@ -101,20 +146,6 @@ static int id_of(const struct kernel_queue *queue)
 {
 	/* Relaxed: a number for the kernel, which judges for itself whether it means anything. */
 	return atomic_load_explicit(&queue->id, memory_order_relaxed);
-}
-
-static long read_limit(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	long limit = -1;
-
-	if (file) {
-		if (fscanf(file, "%ld", &limit) != 1) {
-			limit = -1;
-		}
-		fclose(file);
-	}
-	return limit;
 }
 
 static void explain(int error, uint32_t key, char *why, size_t size)
@@ -136,13 +167,36 @@ static void explain(int error, uint32_t key, char *why, size_t size)
 	}
 }
 
-/* Replies left by an earlier server would be taken for answers to new requests. */
-static void empty(int id)
+/* Take a message of type FROM out (0: any), and put it in again as type TO unless that is 0. */
+static bool move(int id, long from, long to)
 {
 	struct msgq_message message;
+	ssize_t len = msgrcv(id, &message, sizeof(message.text), from, IPC_NOWAIT | MSG_NOERROR);
 
-	while (msgrcv(id, &message, sizeof(message.text), 0, IPC_NOWAIT | MSG_NOERROR) >= 0) {
+	if (len >= 0 && to) {
+		message.type = to;
+		(void)msgsnd(id, &message, (size_t)len, IPC_NOWAIT);
 	}
+	return len >= 0;
+}
+
+static uint64_t count_messages(int id)
+{
+	struct msqid_ds ds;
+
+	return msgctl(id, IPC_STAT, &ds) < 0 ? 0 : ds.msg_qnum;
+}
+
+/* Remove what is there of TYPE (0: any). Others may send on and on: no more than there is now. */
+static uint64_t empty(int id, long type)
+{
+	uint64_t limit = count_messages(id);
+	uint64_t removed = 0;
+
+	while (removed < limit && move(id, type, 0)) {
+		removed++;
+	}
+	return removed;
 }
 
 struct msgq *msgq_open(uint32_t key, mode_t mode, uid_t uid, gid_t gid, char *why,
@@ -174,8 +228,9 @@ struct msgq *msgq_open(uint32_t key, mode_t mode, uid_t uid, gid_t gid, char *wh
 			goto fail;
 		}
 	}
+	/* Those left by an earlier server would be taken for answers to new requests. */
 	if (!msgq->replies.created) {
-		empty(id_of(&msgq->replies));
+		empty(id_of(&msgq->replies), 0);
 	}
 	return msgq;
 fail:
@@ -265,25 +320,17 @@ long msgq_shut_door(struct msgq *msgq)
 	return msgctl(id, IPC_STAT, &ds) < 0 ? 0 : (long)ds.msg_qnum;
 }
 
-/* Is there anything in the reply queue? Lock held. */
-static bool is_empty(const struct msgq *msgq)
-{
-	struct msqid_ds ds;
-
-	return msgctl(id_of(&msgq->replies), IPC_STAT, &ds) < 0 || ds.msg_qnum == 0;
-}
-
 /* Room for one more type in the ledger, if need be at the cost of forgetting. Lock held. */
-static bool note(struct msgq *msgq, int32_t type, uint64_t now_ns)
+static bool has_room(struct msgq *msgq)
 {
-	if (reply_ledger_note(msgq->ledger, type, now_ns)) {
+	if (!reply_ledger_is_full(msgq->ledger)) {
 		return true;
 	}
-	if (!is_empty(msgq)) {
+	if (count_messages(id_of(&msgq->replies)) > 0) {
 		return false;
 	}
 	reply_ledger_clear(msgq->ledger);
-	return reply_ledger_note(msgq->ledger, type, now_ns);
+	return true;
 }
 
 /* The reply queue was removed: have another, but not too often. Lock held. */
@@ -308,12 +355,14 @@ enum msgq_sent msgq_reply(struct msgq *msgq, int32_t type, const char *text, siz
 
 	memcpy(message.text, text, len);
 	pthread_mutex_lock(&msgq->lock);
-	if (note(msgq, type, now_ns)) {
+	if (has_room(msgq)) {
 		result = msgsnd(id_of(&msgq->replies), &message, len, IPC_NOWAIT);
 		if (result < 0 && msgq_is_lost(errno) && reopen_replies(msgq, now_ns) == 0) {
 			result = msgsnd(id_of(&msgq->replies), &message, len, IPC_NOWAIT);
 		}
 		if (result == 0) {
+			/* Only now: what was not sent must not look as if it might be fetched. */
+			reply_ledger_note(msgq->ledger, type, now_ns);
 			outcome = MSGQ_SENT;
 		} else if (errno != EAGAIN) {
 			outcome = MSGQ_FAILED;
@@ -334,20 +383,54 @@ static void mind_replies(struct msgq *msgq, uint64_t now_ns)
 	}
 }
 
+/* Remove all replies of TYPE but the latest KEEP, whose order stays. Lock held. */
+static uint64_t thin_out(int id, int32_t type, uint32_t keep)
+{
+	uint64_t limit = count_messages(id);
+	uint64_t removed = 0;
+	uint64_t parked = 0;
+
+	if (keep == 0) {
+		return empty(id, type);
+	}
+	/* How many there are can only be told by taking them out. */
+	while (parked < limit && move(id, type, PARKED_TYPE)) {
+		parked++;
+	}
+	for (; parked > keep; parked--) {
+		removed += move(id, PARKED_TYPE, 0);
+	}
+	for (; parked > 0; parked--) {
+		move(id, PARKED_TYPE, type);
+	}
+	return removed;
+}
+
 uint64_t msgq_mind(struct msgq *msgq, uint64_t now_ns)
 {
-	struct msgq_message message;
 	uint64_t removed = 0;
+	uint32_t keep;
 	int32_t type;
 
 	pthread_mutex_lock(&msgq->lock);
 	mind_replies(msgq, now_ns);
-	while ((type = reply_ledger_expire(msgq->ledger, now_ns - REPLY_MAX_NS))) {
-		while (msgrcv(id_of(&msgq->replies), &message, sizeof(message.text), type,
-			       IPC_NOWAIT | MSG_NOERROR) >= 0) {
-			removed++;
-		}
+	while ((type = reply_ledger_expire(msgq->ledger, now_ns - REPLY_MAX_NS, now_ns, &keep))) {
+		removed += thin_out(id_of(&msgq->replies), type, keep);
+	}
+	/* What is still there is none of ours, and nobody would ever fetch it. */
+	if (reply_ledger_oldest_ns(msgq->ledger) == CLOCK_NEVER) {
+		removed += empty(id_of(&msgq->replies), 0);
 	}
 	pthread_mutex_unlock(&msgq->lock);
 	return removed;
+}
+
+bool msgq_has_replies(struct msgq *msgq)
+{
+	bool has;
+
+	pthread_mutex_lock(&msgq->lock);
+	has = msgq->replies.created && count_messages(id_of(&msgq->replies)) > 0;
+	pthread_mutex_unlock(&msgq->lock);
+	return has;
 }

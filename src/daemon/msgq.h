@@ -3,7 +3,8 @@
  * A pair of XSI message queues: the one with KEY, where requests arrive, and the one with
  * KEY | MSGQ_REPLY_BIT, where replies are fetched. See msgop(2) and doc/protocol.md.
  *
- * Both are created with the wanted mode, or adopted if they exist with just that owner and mode.
+ * Both are created with the wanted mode, or adopted if they exist with just that owner and mode,
+ * and were made by that owner or by root, since whoever makes a queue has its owner's rights.
  * Those that were created are removed at the end. One that is removed under us is created again.
  */
 #ifndef RUPTIME_DAEMON_MSGQ_H
@@ -82,9 +83,13 @@ enum msgq_sent msgq_reply(struct msgq *msgq, int32_t type, const char *text, siz
 
 /*
  * Look after the reply queue, some times a second: create it again if it is gone, and remove the
- * replies that nobody has fetched for MSGQ_REPLY_MAX_S. Any thread; never waits.
+ * replies that nobody has fetched for MSGQ_REPLY_MAX_S, or for up to twice that if their type goes
+ * on being sent to; and what others have put there. Any thread; never waits.
  * Returns how many were removed.
  */
 uint64_t msgq_mind(struct msgq *msgq, uint64_t now_ns);
+
+/* Would removing the reply queue take a reply from somebody? Any thread. */
+bool msgq_has_replies(struct msgq *msgq);
 
 #endif

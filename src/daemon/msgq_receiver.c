@@ -46,11 +46,9 @@ static int receive_burst(struct msgq_receiver *receiver, bool wait)
 		if (len < 0) {
 			return count ? count : -1;
 		}
+		/* Others may send it, too, and must not keep us here. */
 		if (message->type == MSGQ_WAKE_TYPE) {
-			if (count == 0) {
-				return 0;
-			}
-			continue;
+			return count;
 		}
 		receiver->parts[count] = (struct iovec){
 			message, offsetof(struct msgq_message, text) + (size_t)len
@@ -108,13 +106,12 @@ static void drain(struct msgq_receiver *receiver)
 	while (left > 0) {
 		int count = receive_burst(receiver, false);
 
-		if (count < 0 && errno != EINTR) {
+		if (count < 0) {
 			return;
 		}
-		if (count > 0) {
-			forward(receiver, count);
-			left -= count;
-		}
+		forward(receiver, count);
+		/* None: it was one to wake us. */
+		left -= count > 0 ? count : 1;
 	}
 }
 

@@ -144,6 +144,18 @@ static int set_source(const char *argument, enum options_source *source)
 	return 0;
 }
 
+/* A file or a queue can be listened on once, however it is written. Port 0 is another each time. */
+static bool is_same_place(const struct address *a, const struct address *b)
+{
+	if (a->path[0]) {
+		return strcmp(a->path, b->path) == 0;
+	}
+	if (a->scheme == ADDRESS_MSGQ) {
+		return b->scheme == ADDRESS_MSGQ && a->key == b->key;
+	}
+	return address_equal(a, b) && strcmp(a->port, "0") != 0;
+}
+
 static int add_listen(struct options *options, const char *text)
 {
 	struct address address;
@@ -154,8 +166,7 @@ static int add_listen(struct options *options, const char *text)
 		return complain_about_address(text, why);
 	}
 	for (unsigned i = 0; i < options->listen_count; i++) {
-		/* Port 0 is another port each time. */
-		if (address_equal(&options->listen[i], &address) && strcmp(address.port, "0")) {
+		if (is_same_place(&address, &options->listen[i])) {
 			return complain_about_address(text, "the address is given twice");
 		}
 	}

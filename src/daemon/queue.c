@@ -61,6 +61,7 @@ _Static_assert(sizeof(struct queue_node) == sizeof(struct cds_lfs_node) &&
 struct queue {
 	/* Written by every push. */
 	_Alignas(CACHE_LINE_BYTES) struct __cds_lfs_stack stack;
+	_Atomic uint64_t weight;
 	/* Read by every push, written only around a sleep. */
 	_Alignas(CACHE_LINE_BYTES) _Atomic uint32_t sleeping;
 	_Atomic bool closed;
@@ -79,6 +80,7 @@ struct queue *queue_new(void)
 		return NULL;
 	}
 	__cds_lfs_init(&queue->stack);
+	atomic_init(&queue->weight, 0);
 	atomic_init(&queue->sleeping, 0);
 	atomic_init(&queue->closed, false);
 	return queue;
@@ -98,10 +100,17 @@ static void wake_sleeper(struct queue *queue)
 	}
 }
 
-void queue_push(struct queue *queue, struct queue_node *node)
+uint64_t queue_weight(const struct queue *queue)
+{
+	return atomic_load_explicit(&queue->weight, memory_order_relaxed);
+}
+
+void queue_push(struct queue *queue, struct queue_node *node, uint64_t weight)
 {
 	cds_lfs_stack_ptr_t stack = { ._s = &queue->stack };
 
+	/* Relaxed: a figure to judge by, which orders nothing. */
+	atomic_fetch_add_explicit(&queue->weight, weight, memory_order_relaxed);
 	tsan_release(node);
 	/* (B): by liburcu's contract its compare-and-swap is a full barrier on both sides. */
 	cds_lfs_push(stack, to_urcu(node));

@@ -47,8 +47,14 @@ struct queue *queue_new(void);
 /* The queue must be empty and out of use. NULL is fine. */
 void queue_free(struct queue *queue);
 
-/* Give NODE away. Never blocks, never fails. Full memory barrier before the node is published. */
-void queue_push(struct queue *queue, struct queue_node *node);
+/*
+ * Give NODE away, for WEIGHT requests. Never blocks, never fails. Full memory barrier before the
+ * node is published.
+ */
+void queue_push(struct queue *queue, struct queue_node *node, uint64_t weight);
+
+/* The weight of all that was ever pushed. Any thread; tells nothing about what can be taken now. */
+uint64_t queue_weight(const struct queue *queue);
 
 /*
  * Take everything there is, oldest first, linked by next. Sleeps while there is nothing, until

@@ -39,7 +39,9 @@ static bool end_stream(const struct reply *reply, struct request *request, const
 	enum stats_drop reason = STATS_SEND_FAILED;
 
 	if (sent == (ssize_t)len && shutdown(request->conn_fd, SHUT_WR) == 0) {
-		closing_add(reply->closing, request->conn_fd, clock_now_ns());
+		closing_add(reply->closing, request->conn_fd,
+			request->listener->address.scheme == ADDRESS_UNIX_SEQPACKET,
+			clock_now_ns());
 		request->conn_fd = -1;
 		return true;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hash table with chains, whose entries also stand in a list by the time of their latest reply.
+ * A hash table with chains, whose entries also stand in a list by the time their period began.
  */
 #include "daemon/reply_ledger.h"
 
@@ -13,8 +13,10 @@
 
 /* Entries name each other by index: half the memory of pointers, and nothing to relocate. */
 struct entry {
-	uint64_t noted_ns;
+	uint64_t began_ns;	/* the period; by its first reply, or by the last one's end */
+	uint64_t latest_ns;
 	int32_t type;
+	uint32_t since;		/* replies since the period began */
 	uint16_t chain;		/* next of the same hash */
 	uint16_t older;
 	uint16_t newer;
@@ -79,7 +81,8 @@ static void link_newest(struct reply_ledger *ledger, uint16_t index, uint64_t no
 {
 	struct entry *entry = &ledger->entries[index];
 
-	entry->noted_ns = now_ns;
+	entry->began_ns = now_ns;
+	entry->since = 0;
 	entry->older = ledger->newest;
 	entry->newer = NONE;
 	if (ledger->newest == NONE) {
@@ -111,7 +114,7 @@ bool reply_ledger_note(struct reply_ledger *ledger, int32_t type, uint64_t now_n
 		index = ledger->entries[index].chain;
 	}
 	if (index != NONE) {
-		unlink_by_age(ledger, index);
+		ledger->entries[index].since++;
 	} else {
 		index = take_unused(ledger);
 		if (index == NONE) {
@@ -120,17 +123,24 @@ bool reply_ledger_note(struct reply_ledger *ledger, int32_t type, uint64_t now_n
 		ledger->entries[index].type = type;
 		ledger->entries[index].chain = *head;
 		*head = index;
+		link_newest(ledger, index, now_ns);
 	}
-	link_newest(ledger, index, now_ns);
+	ledger->entries[index].latest_ns = now_ns;
 	return true;
+}
+
+bool reply_ledger_is_full(const struct reply_ledger *ledger)
+{
+	return ledger->unused == NONE && ledger->fresh == REPLY_LEDGER_TYPES;
 }
 
 uint64_t reply_ledger_oldest_ns(const struct reply_ledger *ledger)
 {
-	return ledger->oldest == NONE ? CLOCK_NEVER : ledger->entries[ledger->oldest].noted_ns;
+	return ledger->oldest == NONE ? CLOCK_NEVER : ledger->entries[ledger->oldest].began_ns;
 }
 
-int32_t reply_ledger_expire(struct reply_ledger *ledger, uint64_t oldest_ns)
+int32_t reply_ledger_expire(struct reply_ledger *ledger, uint64_t oldest_ns, uint64_t now_ns,
+	uint32_t *keep)
 {
 	uint16_t index = ledger->oldest;
 	struct entry *entry;
@@ -141,6 +151,12 @@ int32_t reply_ledger_expire(struct reply_ledger *ledger, uint64_t oldest_ns)
 	}
 	entry = &ledger->entries[index];
 	unlink_by_age(ledger, index);
+	if (entry->latest_ns > oldest_ns) {
+		*keep = entry->since;
+		link_newest(ledger, index, now_ns);
+		return entry->type;
+	}
+	*keep = 0;
 	link = head_of(ledger, entry->type);
 	while (*link != index) {
 		link = &ledger->entries[*link].chain;

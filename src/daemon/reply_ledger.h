@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which message types of a reply queue were sent to, and when last: so that replies which nobody
+ * Which message types of a reply queue were sent to, and when: so that replies which nobody
  * fetches can be found and removed.
  *
  * XSI messages carry no time, and the messages of one type are fetched oldest first. So once the
- * latest of a type has expired, all that are left of that type have.
+ * latest of a type has expired, all that are left of that type have. A type that goes on being
+ * sent to is counted, in periods: when a period is over, all but the latest so many have expired.
  *
  * Not thread-safe: the caller has a lock.
  */
@@ -23,13 +24,21 @@ struct reply_ledger;
 struct reply_ledger *reply_ledger_new(void);
 void reply_ledger_free(struct reply_ledger *ledger);
 
-/* A reply of TYPE (1 to 2^31-1) is about to be sent. Returns false if there is no room for it. */
+/* Is there no room for another type? */
+bool reply_ledger_is_full(const struct reply_ledger *ledger);
+
+/* A reply of TYPE (1 to 2^31-1) was sent. Returns false if there is no room for it. */
 bool reply_ledger_note(struct reply_ledger *ledger, int32_t type, uint64_t now_ns);
 
-/* Take out a type whose latest reply is older than OLDEST_NS. Returns 0 if there is none. */
-int32_t reply_ledger_expire(struct reply_ledger *ledger, uint64_t oldest_ns);
+/*
+ * The next type with replies that were sent at OLDEST_NS or before; all but the latest *KEEP of
+ * its replies were. If *KEEP is not 0 it may be more than need be, and a new period begins at
+ * NOW_NS; else the type is taken out. Returns 0 if there is none.
+ */
+int32_t reply_ledger_expire(struct reply_ledger *ledger, uint64_t oldest_ns, uint64_t now_ns,
+	uint32_t *keep);
 
-/* When the oldest was noted: CLOCK_NEVER if the ledger is empty. */
+/* When the oldest period began: CLOCK_NEVER if the ledger is empty. */
 uint64_t reply_ledger_oldest_ns(const struct reply_ledger *ledger);
 
 /* Nothing is left in the queue: forget all. */

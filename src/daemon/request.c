@@ -33,10 +33,12 @@ void request_batch_add(struct request_batch *batch, struct request *request)
 void request_batch_push(struct request_batch *batch, struct queue *queue)
 {
 	struct request *first = batch->first;
+	unsigned count = batch->count;
 
 	*batch = (struct request_batch){ NULL, NULL, 0 };
 	if (first) {
-		queue_push(queue, &first->node);
+		first->count = count;
+		queue_push(queue, &first->node, count);
 	}
 }
 
@@ -121,5 +123,5 @@ void request_pool_wait(struct request_pool *pool, uint64_t deadline_ns)
 
 void request_give_back(struct request *batch)
 {
-	queue_push(batch->pool->returned, &batch->node);
+	queue_push(batch->pool->returned, &batch->node, 0);
 }

@@ -2,8 +2,10 @@
 #include "daemon/server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "daemon/acceptor.h"
 #include "daemon/dispatcher.h"
@@ -12,6 +14,10 @@
 #include "daemon/udp_receiver.h"
 #include "daemon/uptime.h"
 #include "daemon/worker.h"
+
+/* How long the last replies on XSI queues may still be fetched, and how often we look. */
+#define FETCH_NS      (500 * CLOCK_MS)
+#define FETCH_LOOK_MS 5
 
 /* The ingress threads, and what each of them is. A new kind of thread is a line here. */
 enum { ACCEPTOR, UDP_RECEIVER, DISPATCHER, INGRESS_COUNT };
@@ -111,6 +117,20 @@ fail:
 	return NULL;
 }
 
+/* Their queues go away with us; whoever has just been answered is about to fetch it. */
+static void await_fetching(const struct listener_set *listeners)
+{
+	uint64_t end_ns = clock_now_ns() + FETCH_NS;
+
+	for (unsigned i = 0; i < listeners->count; i++) {
+		struct msgq *msgq = listeners->all[i].msgq;
+
+		while (msgq && msgq_has_replies(msgq) && clock_now_ns() < end_ns) {
+			poll(NULL, 0, FETCH_LOOK_MS);
+		}
+	}
+}
+
 void server_stop(struct server *server)
 {
 	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
@@ -120,6 +140,7 @@ void server_stop(struct server *server)
 		queue_close(server->queue);
 		worker_pool_join(server->workers);
 		server->workers = NULL;
+		await_fetching(server->listeners);
 	}
 }
 

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/fdpass.h"
+
 /* The gain of recvmmsg() over recvfrom() is used up at some ten messages a call. */
 #define RECEIVE_MESSAGES 64
 
@@ -23,10 +25,12 @@ struct receiver {
 	struct iovec parts[RECEIVE_MESSAGES];
 	struct request *requests[RECEIVE_MESSAGES];	/* those behind MESSAGES, or NULL */
 	uint8_t payloads[RECEIVE_MESSAGES][PAYLOAD_BYTES];
+	/* UNIX sockets: for descriptors, which nobody has asked for. */
+	_Alignas(struct cmsghdr) uint8_t rights[RECEIVE_MESSAGES][FDPASS_CONTROL_BYTES];
 };
 
 /* Point every message at a request. At least one: as many as there are without waiting. */
-static unsigned arm(struct receiver *receiver)
+static unsigned arm(struct receiver *receiver, bool is_unix)
 {
 	struct request_batch nothing = { NULL, NULL, 0 };
 	unsigned armed = 0;
@@ -42,10 +46,12 @@ static unsigned arm(struct receiver *receiver)
 				break;
 			}
 			header->msg_name = &(*request)->datagram.peer;
-			header->msg_control = (*request)->datagram.control;
 		}
 		header->msg_namelen = sizeof((*request)->datagram.peer);
-		header->msg_controllen = sizeof((*request)->datagram.control);
+		header->msg_control = is_unix ? receiver->rights[armed]
+					      : (*request)->datagram.control;
+		header->msg_controllen = is_unix ? sizeof(receiver->rights[armed])
+						 : sizeof((*request)->datagram.control);
 		header->msg_flags = 0;
 	}
 	return armed;
@@ -94,6 +100,9 @@ static bool parse(struct receiver *receiver, const struct listener *listener, un
 	struct msghdr *header = &receiver->messages[i].msg_hdr;
 	size_t len = receiver->messages[i].msg_len;
 
+	if (listener->address.scheme == ADDRESS_UNIX_DGRAM) {
+		fdpass_discard_all(header);
+	}
 	protocol_parse_request(receiver->payloads[i], len, &datagram->asked);
 	if (datagram->asked.kind == PROTOCOL_MALFORMED || (header->msg_flags & MSG_TRUNC)) {
 		*reason = STATS_MALFORMED;
@@ -107,7 +116,7 @@ static bool parse(struct receiver *receiver, const struct listener *listener, un
 	request->listener = listener;
 	datagram->len_bytes = (uint16_t)len;
 	datagram->peer_len = header->msg_namelen;
-	datagram->control_len = turn_around(header);
+	datagram->control_len = address_is_inet(&listener->address) ? turn_around(header) : 0;
 	return true;
 }
 
@@ -117,8 +126,9 @@ static bool receive_some(struct receiver *receiver, const struct listener *liste
 	struct stats_counters *counters = receiver->ingress->counters;
 	enum address_scheme scheme = listener->address.scheme;
 	struct request_batch batch = { NULL, NULL, 0 };
-	unsigned armed = arm(receiver);
-	int got = recvmmsg(listener->fd, receiver->messages, armed, MSG_DONTWAIT, NULL);
+	unsigned armed = arm(receiver, scheme == ADDRESS_UNIX_DGRAM);
+	int got = recvmmsg(listener->fd, receiver->messages, armed,
+		MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
 
 	if (got < 0) {
 		return errno == EINTR;

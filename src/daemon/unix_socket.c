@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,9 +17,21 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+#include "common/fdpass.h"
 #include "common/io.h"
 
 #define BACKLOG 65535
+
+/*
+ * An answer takes up our buffer until its client reads it, some 800 bytes each: those that never
+ * read must not use it up for all. Cut to net.core.wmem_max unless we are root.
+ */
+#define SEND_BUFFER_BYTES (32 << 20)
+
+/* Anybody who may read a directory may lock it: other servers need it for less than this. */
+#define LOCK_PATIENCE_NS (1 * CLOCK_S)
+#define LOCK_RETRY_MS	 10
 
 /* The directory of a socket, open, and the names in it. */
 struct place {
@@ -72,7 +85,24 @@ static int look_up_owners(const struct address *address, uid_t *uid, gid_t *gid,
 }
 
 /* The lock makes two servers that start at once look one after the other. */
-static int open_place(struct place *place, const struct address *address)
+static int lock(int dir_fd, const char **why)
+{
+	uint64_t end_ns = clock_now_ns() + LOCK_PATIENCE_NS;
+
+	while (flock(dir_fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK) {
+			return -1;
+		}
+		if (clock_now_ns() >= end_ns) {
+			*why = "another process has locked the directory";
+			return -1;
+		}
+		poll(NULL, 0, LOCK_RETRY_MS);
+	}
+	return 0;
+}
+
+static int open_place(struct place *place, const struct address *address, const char **why)
 {
 	size_t dir_len;
 
@@ -87,7 +117,7 @@ static int open_place(struct place *place, const struct address *address)
 	if (place->dir_fd < 0) {
 		return -1;
 	}
-	if (flock(place->dir_fd, LOCK_EX) < 0) {
+	if (lock(place->dir_fd, why) < 0) {
 		io_close(&place->dir_fd);
 		return -1;
 	}
@@ -161,12 +191,26 @@ static int bind_and_permit(int fd, const struct place *place, const struct addre
 	return fchmodat(place->dir_fd, place->bound, mode, 0);
 }
 
+static void enlarge_buffer(int fd)
+{
+	int bytes = SEND_BUFFER_BYTES;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0) {
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	}
+}
+
 static int put_in_place(int fd, const struct place *place, const struct address *address,
 	struct unix_socket_id *id)
 {
 	struct stat st;
 
-	if (address->scheme != ADDRESS_UNIX_DGRAM && listen(fd, BACKLOG) < 0) {
+	if (address->scheme != ADDRESS_FDPASS) {
+		fdpass_refuse(fd);
+	}
+	if (address->scheme == ADDRESS_UNIX_DGRAM) {
+		enlarge_buffer(fd);
+	} else if (listen(fd, BACKLOG) < 0) {
 		return -1;
 	}
 	if (fstatat(place->dir_fd, place->bound, &st, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -184,7 +228,7 @@ int unix_socket_open(const struct address *address, struct unix_socket_id *id, c
 	int fd;
 
 	*why = NULL;
-	if (look_up_owners(address, &uid, &gid, why) < 0 || open_place(&place, address) < 0) {
+	if (look_up_owners(address, &uid, &gid, why) < 0 || open_place(&place, address, why) < 0) {
 		return -1;
 	}
 	fd = socket(AF_UNIX, type_of(address->scheme) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

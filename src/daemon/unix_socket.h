@@ -4,7 +4,8 @@
  * half made: bound under another name, given owner and mode, listening, and then renamed. One for
  * datagrams is bound under its own name, since that is what its answers come from; until it has its
  * owner and mode, it lets nobody in.
- * Main only; nothing blocks but a lock that two starting servers hold for an instant.
+ * Main only; nothing blocks but a lock that two starting servers hold for an instant, and that is
+ * not waited for longer than a second.
  */
 #ifndef RUPTIME_DAEMON_UNIX_SOCKET_H
 #define RUPTIME_DAEMON_UNIX_SOCKET_H
@@ -29,7 +30,10 @@ struct unix_socket_id {
  */
 int unix_socket_open(const struct address *address, struct unix_socket_id *id, const char **why);
 
-/* Remove the name if it is still that file's. */
+/*
+ * Remove the name if it is still that file's. While the socket is open, no other file can have the
+ * same number; so remove first, and close then.
+ */
 void unix_socket_remove(const struct address *address, const struct unix_socket_id *id);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "common/clock.h"
 #include "daemon/closing.h"
 #include "daemon/descriptor.h"
+#include "daemon/lead.h"
 #include "daemon/reply.h"
 #include "daemon/request.h"
 
@@ -29,74 +31,77 @@ struct worker {
 struct worker_pool {
 	struct queue *queue;
 	struct uptime *uptime;
-	/*
-	 * Who leads may alone take from the queue and measure. Not a mutex that is held all that
-	 * time: waiting for one until a time of CLOCK_MONOTONIC is beyond what the thread
-	 * sanitizers of today understand.
-	 */
-	bool led;			/* protected by lock */
-	pthread_mutex_t lock;
-	pthread_cond_t handed_on;
+	struct lead lead;
+	_Atomic uint64_t taken;		/* requests taken from the queue; the leader's */
 	unsigned count;
 	struct worker workers[];
 };
 
-/* Returns false if the worker's own streams want to be looked at first. */
-static bool take_lead(struct worker *worker)
+/* How many requests wait; a little off while others push or take, which does no harm. */
+static uint64_t count_waiting(const struct worker_pool *pool)
 {
-	struct worker_pool *pool = worker->pool;
-	uint64_t due_ns = closing_due_ns(worker->closing);
-	struct timespec due = clock_timespec(due_ns);
-	int error = 0;
-	bool taken;
+	uint64_t pushed = queue_weight(pool->queue);
+	uint64_t taken = atomic_load_explicit(&pool->taken, memory_order_relaxed);
 
-	pthread_mutex_lock(&pool->lock);
-	while (pool->led && !error) {
-		error = due_ns == CLOCK_NEVER
-				? pthread_cond_wait(&pool->handed_on, &pool->lock)
-				: pthread_cond_timedwait(&pool->handed_on, &pool->lock, &due);
-	}
-	/* Even after a time-out: it may have swallowed the signal that was meant for another. */
-	taken = !pool->led;
-	pool->led = true;
-	pthread_mutex_unlock(&pool->lock);
-	return taken;
+	return pushed > taken ? pushed - taken : 0;
 }
 
-static void hand_on(struct worker_pool *pool)
-{
-	pthread_mutex_lock(&pool->lock);
-	pool->led = false;
-	pthread_mutex_unlock(&pool->lock);
-	pthread_cond_signal(&pool->handed_on);
-}
-
-static void answer(struct worker *worker, struct queue_node *taken)
+/* Answer all of TAKEN, and look now and then whether somebody should lead meanwhile. */
+static void answer(struct worker *worker, struct queue_node *taken, struct lead_turn *turn)
 {
 	const struct reply reply = { &worker->line, worker->counters, worker->closing };
+	struct worker_pool *pool = worker->pool;
+	uint64_t now_ns = turn->began_ns;
+	uint64_t count = 0;
 
 	while (taken) {
 		struct request *batch = request_of_node(taken);
 
 		taken = taken->next;
+		count += batch->count;
+		lead_look(&pool->lead, turn, count_waiting(pool), now_ns);
 		reply_batch(&reply, batch);
 		request_give_back(batch);
+		now_ns = clock_now_ns();
 	}
+	lead_done(&pool->lead, turn, count, now_ns);
+}
+
+static uint64_t count_requests(const struct queue_node *taken)
+{
+	uint64_t count = 0;
+
+	for (; taken; taken = taken->next) {
+		count += request_of_node((struct queue_node *)(uintptr_t)taken)->count;
+	}
+	return count;
 }
 
 /* One turn as leader. Returns false when there will never be anything to take again. */
 static bool lead(struct worker *worker)
 {
 	struct worker_pool *pool = worker->pool;
-	struct queue_node *taken = queue_take(pool->queue, closing_due_ns(worker->closing));
-	bool finished = !taken && queue_is_finished(pool->queue);
+	struct queue_node *taken = NULL;
+	struct lead_turn turn;
+	uint64_t began_ns;
 
-	if (taken) {
-		uptime_measure(pool->uptime, worker->counters, &worker->line);
+	while (!taken) {
+		taken = queue_take(pool->queue, closing_due_ns(worker->closing));
+		if (!taken && queue_is_finished(pool->queue)) {
+			lead_end(&pool->lead);
+			return false;
+		}
+		closing_sweep(worker->closing, clock_now_ns());
 	}
-	hand_on(pool);
-	answer(worker, taken);
-	return !finished;
+	/* Relaxed, and no read-modify-write: only the leader writes it; the lead's lock orders. */
+	atomic_store_explicit(&pool->taken,
+		atomic_load_explicit(&pool->taken, memory_order_relaxed) + count_requests(taken),
+		memory_order_relaxed);
+	began_ns = clock_now_ns();
+	uptime_measure(pool->uptime, worker->counters, &worker->line);
+	lead_hand_on(&pool->lead, began_ns, clock_now_ns(), &turn);
+	answer(worker, taken, &turn);
+	return true;
 }
 
 /* The last clients: each of them has a second, as ever. */
@@ -119,8 +124,15 @@ static void *worker_main(void *argument)
 	/* Without it, lines to terminals are refused. */
 	(void)descriptor_thread_init();
 	while (more) {
-		if (take_lead(worker)) {
+		switch (lead_take(&worker->pool->lead, closing_due_ns(worker->closing))) {
+		case LEAD_TAKEN:
 			more = lead(worker);
+			break;
+		case LEAD_LATE:
+			break;
+		case LEAD_OVER:
+			more = false;
+			break;
 		}
 		closing_sweep(worker->closing, clock_now_ns());
 	}
@@ -134,8 +146,7 @@ static void free_pool(struct worker_pool *pool)
 	for (unsigned i = 0; i < pool->count; i++) {
 		closing_free(pool->workers[i].closing);
 	}
-	pthread_cond_destroy(&pool->handed_on);
-	pthread_mutex_destroy(&pool->lock);
+	lead_fini(&pool->lead);
 	free(pool);
 }
 
@@ -143,7 +154,6 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 	struct stats *stats, unsigned first)
 {
 	struct worker_pool *pool = calloc(1, sizeof(*pool) + count * sizeof(struct worker));
-	pthread_condattr_t attributes;
 	int error = 0;
 
 	if (!pool) {
@@ -151,11 +161,10 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 	}
 	pool->queue = queue;
 	pool->uptime = uptime;
-	pthread_mutex_init(&pool->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&pool->handed_on, &attributes);
-	pthread_condattr_destroy(&attributes);
+	if (lead_init(&pool->lead) < 0) {
+		free(pool);
+		return NULL;
+	}
 	for (unsigned i = 0; i < count && !error; i++) {
 		struct worker *worker = &pool->workers[i];
 

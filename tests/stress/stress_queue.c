@@ -27,7 +27,7 @@ static void produce(struct field *field, unsigned producer, uint64_t *chance)
 
 	for (unsigned i = 0; i < field->shape.items; i++) {
 		field_fill(&items[i].load, producer, i);
-		queue_push(field->queue, &items[i].node);
+		queue_push(field->queue, &items[i].node, 1);
 		if (field->plant_race) {
 			items[i].load.words[0]++;
 		}
@@ -83,7 +83,7 @@ static void *play_ball(void *argument)
 	for (unsigned i = 0; i < court->hops; i++) {
 		struct queue_node *node = queue_take(court->sides[player->side], CLOCK_NEVER);
 
-		queue_push(court->sides[!player->side], node);
+		queue_push(court->sides[!player->side], node, 1);
 	}
 	return NULL;
 }
@@ -96,7 +96,7 @@ static bool play_ping_pong(unsigned hops)
 	pthread_t threads[2];
 	bool ok;
 
-	queue_push(court.sides[0], &ball);
+	queue_push(court.sides[0], &ball, 1);
 	for (unsigned i = 0; i < 2; i++) {
 		pthread_create(&threads[i], NULL, play_ball, &players[i]);
 	}
@@ -146,7 +146,7 @@ static bool play_end_games(unsigned rounds)
 		pthread_create(&taker, NULL, take_to_the_end, &game);
 		field_dither(&chance);
 		for (unsigned j = 0; j < pushes; j++) {
-			queue_push(game.queue, &nodes[j]);
+			queue_push(game.queue, &nodes[j], 1);
 			field_dither(&chance);
 		}
 		queue_close(game.queue);

@@ -36,7 +36,7 @@ static int add(struct sockets_pair pair, uint64_t now_ns)
 {
 	ck_assert_int_eq(send(pair.server_fd, "line\n", 5, MSG_MORE | MSG_NOSIGNAL), 5);
 	ck_assert_int_eq(shutdown(pair.server_fd, SHUT_WR), 0);
-	closing_add(closing, pair.server_fd, now_ns);
+	closing_add(closing, pair.server_fd, false, now_ns);
 	return pair.client_fd;
 }
 
@@ -103,6 +103,29 @@ START_TEST(test_waits_double)
 	ck_assert_uint_eq(closing_count(closing), 0);
 	ck_assert(is_closed(client_fd));
 	io_close(&client_fd);
+}
+END_TEST
+
+/* Of a socket that keeps boundaries, an empty message is not the end; and what follows is read. */
+START_TEST(test_empty_record)
+{
+	int fds[2];
+	char text[16];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	ck_assert_int_eq(send(fds[0], "", 0, 0), 0);
+	ck_assert_int_eq(send(fds[0], "more", 4, 0), 4);
+	ck_assert_int_eq(send(fds[1], "line\n", 5, 0), 5);
+	ck_assert_int_eq(shutdown(fds[1], SHUT_WR), 0);
+	closing_add(closing, fds[1], true, NOW_NS);
+	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	ck_assert_uint_eq(closing_count(closing), 1);
+	ck_assert_int_eq(recv(fds[0], text, sizeof(text), 0), 5);
+	ck_assert_int_eq(shutdown(fds[0], SHUT_WR), 0);
+	closing_sweep(closing, NOW_NS + 3 * CLOCK_MS);
+	ck_assert_uint_eq(closing_count(closing), 0);
+	ck_assert_int_eq(recv(fds[0], text, sizeof(text), 0), 0);
+	io_close(&fds[0]);
 }
 END_TEST
 
@@ -261,7 +284,7 @@ START_TEST(test_free_closes)
 	struct closing *mine = closing_new(2);
 	struct sockets_pair pair = sockets_unix_pair();
 
-	closing_add(mine, pair.server_fd, NOW_NS);
+	closing_add(mine, pair.server_fd, false, NOW_NS);
 	io_close(&pair.client_fd);
 	closing_free(mine);
 	ck_assert_uint_eq(process_descriptors(), open);
@@ -278,6 +301,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_empty);
 	tcase_add_loop_test(tcase, test_closed_at_the_first_look, 0, 2);
 	tcase_add_test(tcase, test_waits_double);
+	tcase_add_test(tcase, test_empty_record);
 	tcase_add_test(tcase, test_late_sweep_is_one_look);
 	tcase_add_test(tcase, test_due_is_the_earliest);
 	tcase_add_test(tcase, test_no_reset);

@@ -21,6 +21,7 @@ static void set_up(void)
 	unsetenv("JOURNAL_STREAM");
 	capture_begin();
 	log_open_stderr();
+	log_set_level(LOG_LEVEL_INFO);
 }
 
 static void tear_down(void)

@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: MIT
+"""XSI message queues: requests, messages, and everything that others can do to a queue."""
+
+import contextlib
+import errno
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+import clients
+import harness
+import local_clients as local
+
+ROUNDS = 200 if clients.LONG else 40
+POISON = 100000 if clients.LONG else 20000
+
+
+class Queues(unittest.TestCase):
+    count = 1
+
+    def setUp(self):
+        self.stack = contextlib.ExitStack()
+        self.addCleanup(self.stack.close)
+        self.directory = self.stack.enter_context(harness.tempdir())
+        self.keys = self.stack.enter_context(local.keys(self.count))
+        self.key = self.keys[0]
+
+    def serve(self, *args, key=None, keys="", **options):
+        return self.stack.enter_context(harness.Daemon(
+            "-l", "msgq://%#x%s" % (key or self.key, keys), *args, **options))
+
+    def gone(self):
+        left = [key for key in self.keys if local.exists(key) or
+                local.exists(key | local.REPLY_BIT)]
+        self.assertEqual(left, [])
+
+    def refused(self, *args, code=1):
+        done = harness.run([harness.program("ruptimed"), *args])
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertRegex(done.stderr, r"\Aruptimed: [^\n]*\n\Z")
+        return done.stderr
+
+
+class Life(Queues):
+    def test_removed_after_every_stop(self):
+        for sig, code in ((signal.SIGTERM, 0), (signal.SIGINT, 0)):
+            with harness.Daemon("-l", "msgq://%d" % self.key) as daemon:
+                local.ask_msgq(self.key)
+                self.assertEqual(daemon.stop(sig), code)
+            self.gone()
+
+    def test_removed_after_a_second_signal(self):
+        slow = harness.fake_command(self.directory, "exec sleep 30")
+        daemon = self.serve("--run-timeout=1m", command=slow, env=clients.LEAVES_THREADS)
+        local.msgsnd(local.msgget(self.key), 1, b"uptime 1")
+        harness.wait_for(lambda: any(p.name == "sleep" for p in harness.descendants(daemon.pid)),
+                         what="a run")
+        daemon.signal(signal.SIGTERM)
+        daemon.wait_log("^stopping$")
+        self.assertEqual(daemon.stop(), 1)
+        self.gone()
+
+    def test_removed_after_a_failed_start(self):
+        path = os.path.join(self.directory, "file")
+        with open(path, "w", encoding="ascii"):
+            pass
+        self.refused("-l", "msgq://%d" % self.key, "-l", "unix://" + path)
+        self.gone()
+
+    def test_given_twice(self):
+        self.assertIn("twice", self.refused("-l", "msgq://%d" % self.key, "-l",
+                                            "msgq://%#x?mode=0660" % self.key, code=2))
+
+    def test_killed_by_force_and_started_again(self):
+        with harness.Daemon("-l", "msgq://%d" % self.key) as daemon:
+            queue = local.msgget(self.key)
+            daemon.stop(signal.SIGKILL)
+        # What was asked meanwhile is answered, and an old reply is not taken for a new one.
+        local.msgsnd(local.msgget(self.key | local.REPLY_BIT), 77, b"old")
+        local.msgsnd(queue, 1, b"uptime 77")
+        with harness.Daemon("-l", "msgq://%d" % self.key):
+            self.assertEqual(local.msgget(self.key), queue)
+            self.assertRegex(local.fetch(local.msgget(self.key | local.REPLY_BIT), 77),
+                             clients.UPTIME_LINE)
+
+    def test_killed_after_it_had_shut_the_door(self):
+        queue = local.msgget(self.key, local.IPC_CREAT | 0o600)
+        shut = local.status(queue)
+        shut.qbytes = 0
+        local.set_status(queue, shut)
+        self.serve()
+        local.ask_msgq(self.key)
+
+    def test_senders_that_wait_are_told_of_the_stop(self):
+        slow = harness.fake_command(self.directory, "sleep 0.2; exec uptime")
+        daemon = self.serve("-q", "1", command=slow)
+        queue = local.msgget(self.key)
+        outcome = []
+
+        def send():
+            try:
+                while True:
+                    local.msgsnd(queue, 1, b"uptime 9" + bytes(7000))
+            except OSError as error:
+                outcome.append(error.errno)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        harness.wait_for(lambda: local.status(queue).cbytes > 7000, what="a full queue")
+        self.assertEqual(daemon.stop(), 0)
+        sender.join(10)
+        self.assertIn(outcome, ([errno.EIDRM], [errno.EINVAL]))
+        self.gone()
+
+    def test_what_waits_at_the_stop_is_answered(self):
+        gate = os.path.join(self.directory, "open")
+        slow = harness.fake_command(
+            self.directory, "echo >'%s.started'; while ! [ -e '%s' ]; do sleep 0.01; done; "
+            "exec uptime" % (gate, gate))
+        daemon = self.serve("-q", "2", "--run-timeout=1m", command=slow)
+        requests = local.msgget(self.key)
+        replies = local.msgget(self.key | local.REPLY_BIT)
+        for i in range(1, 201):
+            local.msgsnd(requests, 1, b"uptime %d" % i)
+        harness.wait_for(lambda: os.path.exists(gate + ".started"), what="a run")
+        daemon.signal(signal.SIGTERM)
+        daemon.wait_log("^stopping$")
+        with open(gate, "w", encoding="ascii"):
+            pass
+        for i in range(1, 201):
+            self.assertRegex(local.fetch(replies, i), clients.UPTIME_LINE)
+        self.assertEqual(daemon.wait(), 0)
+        self.gone()
+
+
+class Adoption(Queues):
+    def test_same_is_adopted_and_stays(self):
+        queue = local.msgget(self.key, local.IPC_CREAT | 0o640)
+        with harness.Daemon("-l", "msgq://%d?mode=0640" % self.key):
+            self.assertEqual(local.msgget(self.key), queue)
+            local.ask_msgq(self.key)
+        self.assertEqual(local.msgget(self.key), queue)
+        self.assertFalse(local.exists(self.key | local.REPLY_BIT))
+
+    def test_other_mode_is_refused(self):
+        for key in (self.key, self.key | local.REPLY_BIT):
+            queue = local.msgget(key, local.IPC_CREAT | 0o660)
+            said = self.refused("-l", "msgq://%d" % self.key)
+            self.assertIn("message queue %#x exists, with another owner or another mode" % key,
+                          said)
+            self.assertEqual(local.msgget(key), queue)
+            local.remove(queue)
+            self.gone()
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can be two users")
+    def test_other_owner_is_refused(self):
+        """Also one that its maker has given away: who makes a queue has its owner's rights."""
+        for give_away in (False, True):
+            with self.subTest(give_away=give_away):
+                child = os.fork()
+                if child == 0:
+                    os.setresgid(harness.NOBODY, harness.NOBODY, harness.NOBODY)
+                    os.setresuid(harness.NOBODY, harness.NOBODY, harness.NOBODY)
+                    queue = local.msgget(self.key, local.IPC_CREAT | 0o600)
+                    if give_away:
+                        status = local.status(queue)
+                        status.perm.uid = status.perm.gid = 0
+                        local.set_status(queue, status)
+                    os._exit(0)
+                self.assertEqual(os.waitpid(child, 0)[1], 0)
+                self.assertEqual(local.status(local.msgget(self.key)).perm.uid,
+                                 0 if give_away else harness.NOBODY)
+                self.assertIn("another owner", self.refused("-l", "msgq://%d" % self.key))
+                local.remove(local.msgget(self.key))
+
+    def test_no_queue_is_left_in_the_system(self):
+        script = ("echo 0 >/proc/sys/kernel/msgmni && exec %s -l msgq://%d" %
+                  (harness.program("ruptimed"), self.key))
+        done = harness.run(["unshare", "--user", "--map-root-user", "--ipc", "sh", "-c", script])
+        if "ruptimed" not in done.stderr:
+            self.skipTest("no IPC namespace here: " + done.stderr.strip())
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("the system has all the message queues it may have: 0, see sysctl "
+                      "kernel.msgmni", done.stderr)
+
+
+class Messages(Queues):
+    count = 3
+
+    def test_printed_once_queue_by_queue(self):
+        """What a program that only sends texts has always seen."""
+        out = self.stack.enter_context(tempfile.TemporaryFile(dir="/tmp"))
+        with harness.Daemon(*[arg for key in self.keys for arg in ("-l", "msgq://%d" % key)],
+                            "--print-messages", stdout=out) as daemon:
+            expected = []
+            for key in self.keys:
+                queue = local.msgget(key)
+                texts = [b"hello, world", b"", b"x" * 8192, b"two\nlines", b"bell\x07 \xff\x00end",
+                         b"with its NUL\0", b"uptime", b"uptime 0", b"uptime 2147483648"]
+                for i, text in enumerate(texts + [b"%d" % n for n in range(300)]):
+                    local.msgsnd(queue, 1 + i, text)
+                    shown = text[:-1] if text.endswith(b"\0") else text
+                    shown = re.sub(rb"[^ -~]", lambda m: b"\\x%02x" % m.group()[0], shown)
+                    expected.append(b"queue id %d, message %s" % (queue, shown))
+            for key in self.keys:
+                local.ask_msgq(key)
+            self.assertEqual(daemon.stop(), 0)
+            self.assertIn("queue id %d, message hello, world\n" % queue, daemon.log)
+        out.seek(0)
+        lines = out.read().split(b"\n")[:-1]
+        self.assertEqual(sorted(lines), sorted(expected))
+        # Of each queue in the order in which they were sent.
+        for start in {line.split(b",")[0] for line in expected}:
+            self.assertEqual([line for line in lines if line.startswith(start + b",")],
+                             [line for line in expected if line.startswith(start + b",")])
+
+    def test_several_queues(self):
+        with harness.Daemon(*[arg for key in self.keys for arg in ("-l", "msgq://%d" % key)]):
+            for key in self.keys * 5:
+                local.ask_msgq(key)
+        self.gone()
+
+
+class Replies(Queues):
+    def test_not_fetched(self):
+        """Gone after 5 s and not before, while others get theirs."""
+        self.serve()
+        requests = local.msgget(self.key)
+        replies = local.msgget(self.key | local.REPLY_BIT)
+        sent = time.monotonic()
+        for message_type in (5, 6, 7):
+            local.msgsnd(requests, 1, b"uptime %d" % message_type)
+        harness.wait_for(lambda: local.status(replies).qnum == 3, what="the replies")
+        while time.monotonic() < sent + 4.8:
+            local.ask_msgq(self.key)
+            self.assertEqual(local.status(replies).qnum, 3)
+            time.sleep(0.05)
+        harness.wait_for(lambda: local.status(replies).qnum == 0, 3, "an empty queue")
+        self.assertLess(time.monotonic() - sent, 7 * harness.SLOW)
+
+    def test_who_never_fetches_fills_the_queue_for_nobody(self):
+        """Not even who asks again and again."""
+        daemon = self.serve()
+        requests = local.msgget(self.key)
+        replies = local.msgget(self.key | local.REPLY_BIT)
+        # First as many as there is room for, and then one each now and then.
+        for _ in range(400):
+            local.msgsnd(requests, 1, b"uptime 5")
+        harness.wait_for(lambda: clients.state(daemon).get("msgq", {}).get("queue-full"),
+                         what="a full queue")
+        end = harness.deadline(12)
+        while local.status(replies).qnum > 100:
+            self.assertLess(time.monotonic(), end, "still full")
+            local.msgsnd(requests, 1, b"uptime 5")
+            time.sleep(0.1)
+        local.ask_msgq(self.key)
+
+    def test_what_others_put_there(self):
+        daemon = self.serve()
+        replies = local.msgget(self.key | local.REPLY_BIT)
+        with self.assertRaises(OSError):
+            while True:
+                local.msgsnd(replies, random.randrange(1, 2 ** 62), bytes(50), local.IPC_NOWAIT)
+        local.ask_msgq(self.key, timeout=10)
+        self.assertEqual(daemon.exit_code, None)
+
+
+class Pressure(Queues):
+    def test_senders_wait_and_nothing_is_lost(self):
+        slow = harness.fake_command(self.directory, "sleep 0.02; exec uptime")
+        daemon = self.serve("-q", "8", command=slow)
+        requests = local.msgget(self.key)
+        replies = local.msgget(self.key | local.REPLY_BIT)
+        count = 1500
+        text = b"uptime %0100d"
+        waited = []
+
+        def send():
+            for i in range(1, count + 1):
+                try:
+                    local.msgsnd(requests, 1, text % i, local.IPC_NOWAIT)
+                except OSError:
+                    waited.append(i)
+                    local.msgsnd(requests, 1, text % i)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        for i in range(1, count + 1):
+            self.assertRegex(local.fetch(replies, i, 20), clients.UPTIME_LINE)
+        sender.join()
+        counts = clients.state_at_rest(self, daemon, "msgq")
+        self.assertEqual((counts["requests"], counts["replies"]), (count, count))
+        self.assertGreater(len(waited), 0)
+
+
+class Vandals(Queues):
+    limit_s = 180
+
+    def cpu_s(self, daemon):
+        with open("/proc/%d/stat" % daemon.pid, encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def test_removed_under_load(self):
+        """Served again within a second each time, and the processor has its rest."""
+        daemon = self.serve()
+        stop = threading.Event()
+
+        def load():
+            while not stop.is_set():
+                with contextlib.suppress(AssertionError):
+                    local.ask_msgq(self.key, timeout=5)
+
+        threads = [threading.Thread(target=load) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            for i in range(ROUNDS):
+                with contextlib.suppress(OSError):
+                    if i % 3 != 1:
+                        local.remove(local.msgget(self.key))
+                    if i % 3 != 0:
+                        local.remove(local.msgget(self.key | local.REPLY_BIT))
+                began = time.monotonic()
+                local.ask_msgq(self.key, timeout=5)
+                # A client whose reply went away with its queue asks again after half a second.
+                self.assertLess(time.monotonic() - began, (1 + 0.5) * harness.SLOW)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        used = self.cpu_s(daemon)
+        local.remove(local.msgget(self.key))
+        local.remove(local.msgget(self.key | local.REPLY_BIT))
+        time.sleep(1)
+        self.assertLess(self.cpu_s(daemon) - used, 0.2)
+        local.ask_msgq(self.key)
+
+    def test_taken_by_others(self):
+        """Somebody else's queue with our key: not adopted, no spin, and back when it is gone."""
+        daemon = self.serve()
+        local.remove(local.msgget(self.key))
+        with contextlib.suppress(OSError):
+            local.msgget(self.key, local.IPC_CREAT | local.IPC_EXCL | 0o644)
+        used = self.cpu_s(daemon)
+        time.sleep(0.5)
+        self.assertLess(self.cpu_s(daemon) - used, 0.2)
+        local.remove(local.msgget(self.key))
+        local.ask_msgq(self.key)
+
+    def test_poison(self):
+        """Random bytes, types and lengths, from nobody, on a queue for all."""
+        self.serve("--quiet", keys="?mode=0666")
+        script = ("import sys; sys.path.insert(0, %r); import test_msgq as t;"
+                  "t.poison(%d, %d)" % (os.path.dirname(os.path.abspath(__file__)), self.key,
+                                        POISON))
+        argv = [sys.executable, "-B", "-c", script]
+        process = subprocess.Popen(harness.as_nobody(argv), env=harness.environment(
+            {"RUPTIME_BUILD_DIR": harness.BUILD_DIR}))
+        try:
+            answered = 0
+            while process.poll() is None:
+                local.ask_msgq(self.key, timeout=2)
+                answered += 1
+        finally:
+            process.kill()
+            process.wait()
+        self.assertEqual(process.returncode, 0)
+        self.assertGreater(answered, 3)
+        local.ask_msgq(self.key, timeout=1)
+
+
+def poison(key, count):
+    """Run as another user by test_poison."""
+    seed = random.SystemRandom().getrandbits(32)
+    print("# seed", seed, flush=True)
+    dice = random.Random(seed)
+    queue = local.msgget(key)
+    for _ in range(count):
+        size = dice.choice((0, 0, 1, 7, 8, 9, 60, 60, 500, 8192))
+        text = dice.choice((b"", b"uptime ", b"uptime 4294967296", b"\0")) + dice.randbytes(size)
+        message_type = dice.choice((1, 2, 2 ** 31, 2 ** 62, local.WAKE_TYPE, local.WAKE_TYPE - 1,
+                                    dice.randrange(1, 2 ** 63)))
+        local.msgsnd(queue, message_type, text[:8192])
+
+
+if __name__ == "__main__":
+    harness.main()

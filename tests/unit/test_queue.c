@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* One thread at a time; stress/stress_queue.c has the others. */
+#include "unit/unit.h"
+
+#include <pthread.h>
+
+#include "common/clock.h"
+#include "daemon/queue.h"
+#include "unit/process.h"
+
+#define NODES 1000
+
+static struct queue *queue;
+static struct queue_node nodes[NODES];
+
+static void set_up(void)
+{
+	queue = queue_new();
+	ck_assert_ptr_nonnull(queue);
+}
+
+static void tear_down(void)
+{
+	queue_free(queue);
+}
+
+START_TEST(test_order)
+{
+	struct queue_node *node;
+
+	for (int round = 0; round < 3; round++) {
+		ck_assert(queue_is_empty(queue));
+		for (int i = 0; i < NODES; i++) {
+			queue_push(queue, &nodes[i], 1);
+			ck_assert(!queue_is_empty(queue));
+		}
+		node = queue_take(queue, CLOCK_NEVER);
+		for (int i = 0; i < NODES; i++) {
+			ck_assert_ptr_eq(node, &nodes[i]);
+			node = node->next;
+		}
+		ck_assert_ptr_null(node);
+	}
+}
+END_TEST
+
+/* As soon as its successor is read a node may go elsewhere, this queue too. */
+START_TEST(test_push_while_walking)
+{
+	struct queue_node *node;
+
+	for (int i = 0; i < 3; i++) {
+		queue_push(queue, &nodes[i], 1);
+	}
+	node = queue_take(queue, 0);
+	while (node) {
+		struct queue_node *next = node->next;
+
+		queue_push(queue, node, 1);
+		node = next;
+	}
+	node = queue_take(queue, 0);
+	ck_assert_ptr_eq(node, &nodes[0]);
+	ck_assert_ptr_eq(node->next, &nodes[1]);
+	ck_assert_ptr_eq(node->next->next, &nodes[2]);
+}
+END_TEST
+
+START_TEST(test_deadline)
+{
+	uint64_t began_ns = clock_now_ns();
+
+	ck_assert_ptr_null(queue_take(queue, 0));
+	ck_assert_ptr_null(queue_take(queue, began_ns));
+	ck_assert_ptr_null(queue_take(queue, began_ns + 20 * CLOCK_MS));
+	ck_assert_uint_ge(clock_now_ns() - began_ns, 20 * CLOCK_MS);
+	ck_assert_uint_lt(clock_now_ns() - began_ns, process_slow_ns(2 * CLOCK_S));
+	/* A deadline that has passed does not hide what is there. */
+	queue_push(queue, &nodes[0], 1);
+	ck_assert_ptr_eq(queue_take(queue, 1), &nodes[0]);
+	ck_assert(!queue_is_finished(queue));
+}
+END_TEST
+
+START_TEST(test_close)
+{
+	queue_push(queue, &nodes[0], 1);
+	queue_close(queue);
+	ck_assert(!queue_is_finished(queue));
+	ck_assert_ptr_eq(queue_take(queue, CLOCK_NEVER), &nodes[0]);
+	ck_assert(queue_is_finished(queue));
+	ck_assert_ptr_null(queue_take(queue, CLOCK_NEVER));
+	ck_assert_ptr_null(queue_take(queue, 0));
+	queue_close(queue);
+	ck_assert(queue_is_finished(queue));
+	queue_free(NULL);
+}
+END_TEST
+
+static void *push_one(void *argument)
+{
+	queue_push(queue, argument, 1);
+	return NULL;
+}
+
+/* With a sleeper that has a deadline far ahead, and one that has none. */
+START_TEST(test_wakes)
+{
+	pthread_t thread;
+
+	for (int i = 0; i < NODES; i++) {
+		uint64_t deadline_ns = i % 2 ? CLOCK_NEVER : clock_now_ns() + 100 * CLOCK_S;
+
+		pthread_create(&thread, NULL, push_one, &nodes[i]);
+		ck_assert_ptr_eq(queue_take(queue, deadline_ns), &nodes[i]);
+		pthread_join(thread, NULL);
+	}
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+	Suite *suite = suite_create("queue");
+	TCase *tcase = tcase_create("queue");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 20);
+	tcase_add_test(tcase, test_order);
+	tcase_add_test(tcase, test_push_while_walking);
+	tcase_add_test(tcase, test_deadline);
+	tcase_add_test(tcase, test_close);
+	tcase_add_test(tcase, test_wakes);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit/unit.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/io.h"
+#include "daemon/reply.h"
+#include "unit/process.h"
+#include "unit/sockets.h"
+
+#define LINE "12:00:00 up 1 min,  0 users,  load average: 0.00, 0.00, 0.00\n"
+
+/* More than one sendmmsg() takes. */
+#define MANY 150
+
+static const struct listener stream_listener = { .address = { .scheme = ADDRESS_TCP }, .fd = -1 };
+
+static struct request_pool *pool;
+static struct stats_counters counters;
+static struct closing *closing;
+static struct uptime_line line;
+
+static void set_line(bool ok, const char *text)
+{
+	line.ok = ok;
+	line.len = strlen(text);
+	memcpy(line.text, text, line.len);
+}
+
+static void set_up(void)
+{
+	/* Should MSG_NOSIGNAL be forgotten, it kills the test. */
+	signal(SIGPIPE, SIG_DFL);
+	memset(&counters, 0, sizeof(counters));
+	pool = request_pool_new(2 * MANY);
+	closing = closing_new(2 * MANY);
+	set_line(true, LINE);
+}
+
+static void tear_down(void)
+{
+	closing_free(closing);
+	request_pool_free(pool);
+}
+
+static struct request *add_stream(struct request_batch *batch, int conn_fd)
+{
+	struct request *request = request_pool_take(pool);
+
+	request->listener = &stream_listener;
+	request->conn_fd = conn_fd;
+	request_batch_add(batch, request);
+	return request;
+}
+
+static void reply(struct request_batch *batch)
+{
+	struct reply all = { .line = &line, .counters = &counters, .closing = closing };
+
+	reply_batch(&all, batch->first);
+	request_give_back(batch->first);
+	*batch = (struct request_batch){ NULL, NULL, 0 };
+}
+
+START_TEST(test_streams)
+{
+	struct request_batch batch = { NULL, NULL, 0 };
+	struct sockets_pair pairs[3] = { sockets_tcp_pair(), sockets_unix_pair(),
+		sockets_tcp_pair() };
+	char text[256];
+
+	for (int i = 0; i < 3; i++) {
+		add_stream(&batch, pairs[i].server_fd);
+		ck_assert_int_eq(send(pairs[i].client_fd, "hello", 5, 0), 5);
+	}
+	reply(&batch);
+	ck_assert_uint_eq(counters.replies[ADDRESS_TCP], 3);
+	ck_assert_uint_eq(closing_count(closing), 3);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(sockets_read_all(pairs[i].client_fd, text, sizeof(text)),
+			strlen(LINE));
+		ck_assert_str_eq(text, LINE);
+		io_close(&pairs[i].client_fd);
+	}
+}
+END_TEST
+
+START_TEST(test_stream_error)
+{
+	struct request_batch batch = { NULL, NULL, 0 };
+	struct sockets_pair pair = sockets_tcp_pair();
+	char text[256];
+
+	set_line(false, "error: no luck\n");
+	add_stream(&batch, pair.server_fd);
+	reply(&batch);
+	ck_assert_uint_eq(counters.replies[ADDRESS_TCP], 0);
+	ck_assert_uint_eq(counters.dropped[ADDRESS_TCP][STATS_RUN_FAILED], 1);
+	ck_assert_int_gt(sockets_read_all(pair.client_fd, text, sizeof(text)), 0);
+	ck_assert_str_eq(text, "error: no luck\n");
+	io_close(&pair.client_fd);
+}
+END_TEST
+
+/* Those who are gone, and one whose buffer is full, do not keep the next one from its line. */
+START_TEST(test_stream_lost)
+{
+	static char much[1 << 20];
+	struct request_batch batch = { NULL, NULL, 0 };
+	struct linger abort_it = { .l_onoff = 1, .l_linger = 0 };
+	struct sockets_pair reset = sockets_tcp_pair();
+	struct sockets_pair gone = sockets_unix_pair();
+	struct sockets_pair full = sockets_unix_pair();
+	struct sockets_pair fine = sockets_unix_pair();
+	struct pollfd arrived = { .fd = reset.server_fd, .events = POLLIN };
+	unsigned descriptors = process_descriptors();
+	char text[256];
+
+	setsockopt(reset.client_fd, SOL_SOCKET, SO_LINGER, &abort_it, sizeof(abort_it));
+	io_close(&reset.client_fd);
+	ck_assert_int_eq(poll(&arrived, 1, -1), 1);
+	io_close(&gone.client_fd);
+	while (send(full.server_fd, much, sizeof(much), MSG_DONTWAIT) > 0) {
+	}
+	add_stream(&batch, reset.server_fd);
+	add_stream(&batch, gone.server_fd);
+	add_stream(&batch, full.server_fd);
+	add_stream(&batch, fine.server_fd);
+	reply(&batch);
+	ck_assert_uint_eq(counters.dropped[ADDRESS_TCP][STATS_CLIENT_GONE], 2);
+	ck_assert_uint_eq(counters.dropped[ADDRESS_TCP][STATS_SEND_FAILED], 1);
+	ck_assert_uint_eq(counters.replies[ADDRESS_TCP], 1);
+	ck_assert_uint_eq(closing_count(closing), 1);
+	ck_assert_uint_eq(process_descriptors(), descriptors - 5);
+	ck_assert_int_eq(sockets_read_all(fine.client_fd, text, sizeof(text)), strlen(LINE));
+	io_close(&full.client_fd);
+	io_close(&fine.client_fd);
+}
+END_TEST
+
+static struct listener_set listeners;
+static int client_fd;
+
+static void open_datagrams(void)
+{
+	listeners = (struct listener_set){ NULL, 0 };
+	client_fd = sockets_connect(sockets_listen(&listeners, ADDRESS_UDP));
+}
+
+static void close_datagrams(void)
+{
+	io_close(&client_fd);
+	listener_close_all(&listeners);
+}
+
+/* LEN 1: a plain request. Otherwise an extended one with a nonce of VALUE. */
+static struct request_datagram *add_datagram(struct request_batch *batch, uint16_t len,
+	uint8_t value)
+{
+	struct request *request = request_pool_take(pool);
+	struct request_datagram *datagram = &request->datagram;
+
+	request->listener = &listeners.all[0];
+	datagram->peer_len = sizeof(datagram->peer);
+	ck_assert_int_eq(getsockname(client_fd, &datagram->peer.any, &datagram->peer_len), 0);
+	datagram->len_bytes = len;
+	datagram->control_len = 0;
+	datagram->asked.kind = len == 1 ? PROTOCOL_PLAIN : PROTOCOL_EXTENDED;
+	memset(datagram->asked.nonce, value, sizeof(datagram->asked.nonce));
+	request_batch_add(batch, request);
+	return datagram;
+}
+
+/* Returns 0 if there is none: over the loopback interface a datagram that was sent is there. */
+static size_t receive(char *text, size_t size)
+{
+	ssize_t got = recv(client_fd, text, size, MSG_DONTWAIT);
+
+	return got < 0 ? 0 : (size_t)got;
+}
+
+START_TEST(test_datagrams)
+{
+	struct request_batch batch = { NULL, NULL, 0 };
+	char text[1024];
+	const char *found;
+	size_t found_len;
+	uint8_t nonce[PROTOCOL_NONCE_BYTES];
+
+	open_datagrams();
+	for (unsigned i = 0; i < MANY; i++) {
+		add_datagram(&batch, i % 2 ? 512 : 1, (uint8_t)i);
+	}
+	reply(&batch);
+	ck_assert_uint_eq(counters.replies[ADDRESS_UDP], MANY);
+	for (unsigned i = 0; i < MANY; i++) {
+		size_t len = receive(text, sizeof(text));
+
+		if (i % 2 == 0) {
+			ck_assert_uint_eq(len, strlen(LINE));
+			ck_assert_mem_eq(text, LINE, len);
+			continue;
+		}
+		memset(nonce, (int)i, sizeof(nonce));
+		found = protocol_parse_answer(text, len, nonce, &found_len);
+		ck_assert_ptr_nonnull(found);
+		ck_assert_uint_eq(found_len, strlen(LINE));
+		ck_assert_mem_eq(found, LINE, found_len);
+	}
+	ck_assert_uint_eq(receive(text, sizeof(text)), 0);
+	close_datagrams();
+}
+END_TEST
+
+/* Never longer than the request, to the byte. */
+START_TEST(test_datagram_room)
+{
+	struct request_batch batch = { NULL, NULL, 0 };
+	uint16_t exact = (uint16_t)(PROTOCOL_ANSWER_HEADER_BYTES + strlen(LINE));
+	char text[1024];
+
+	open_datagrams();
+	add_datagram(&batch, (uint16_t)(exact - 1), 1);
+	add_datagram(&batch, exact, 2);
+	add_datagram(&batch, 16, 3);
+	reply(&batch);
+	ck_assert_uint_eq(counters.replies[ADDRESS_UDP], 1);
+	ck_assert_uint_eq(counters.dropped[ADDRESS_UDP][STATS_NO_ROOM], 2);
+	ck_assert_uint_eq(receive(text, sizeof(text)), exact);
+	ck_assert_int_eq(text[4], 2);
+	ck_assert_uint_eq(receive(text, sizeof(text)), 0);
+	close_datagrams();
+}
+END_TEST
+
+START_TEST(test_datagram_error)
+{
+	struct request_batch batch = { NULL, NULL, 0 };
+	char text[1024];
+
+	open_datagrams();
+	set_line(false, "error: no luck\n");
+	add_datagram(&batch, 1, 0);
+	add_datagram(&batch, 512, 1);
+	reply(&batch);
+	ck_assert_uint_eq(counters.replies[ADDRESS_UDP], 0);
+	ck_assert_uint_eq(counters.dropped[ADDRESS_UDP][STATS_RUN_FAILED], 2);
+	ck_assert_uint_eq(receive(text, sizeof(text)), 0);
+	close_datagrams();
+}
+END_TEST
+
+/* One that cannot be sent costs neither those before it nor those behind it. */
+START_TEST(test_datagram_lost)
+{
+	struct request_batch batch = { NULL, NULL, 0 };
+	unsigned lost = 0;
+	char text[1024];
+
+	open_datagrams();
+	for (unsigned i = 0; i < MANY; i++) {
+		struct request_datagram *datagram = add_datagram(&batch, 1, 0);
+
+		if (i % 7 == 0 || i == MANY - 1) {
+			datagram->peer.in.sin_port = 0;
+			lost++;
+		}
+	}
+	reply(&batch);
+	ck_assert_uint_eq(counters.dropped[ADDRESS_UDP][STATS_SEND_FAILED], lost);
+	ck_assert_uint_eq(counters.replies[ADDRESS_UDP], MANY - lost);
+	for (unsigned i = 0; i < MANY - lost; i++) {
+		ck_assert_uint_eq(receive(text, sizeof(text)), strlen(LINE));
+	}
+	close_datagrams();
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+	Suite *suite = suite_create("reply");
+	TCase *tcase = tcase_create("reply");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 20);
+	tcase_add_test(tcase, test_streams);
+	tcase_add_test(tcase, test_stream_error);
+	tcase_add_test(tcase, test_stream_lost);
+	tcase_add_test(tcase, test_datagrams);
+	tcase_add_test(tcase, test_datagram_room);
+	tcase_add_test(tcase, test_datagram_error);
+	tcase_add_test(tcase, test_datagram_lost);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
