@@ -34,12 +34,15 @@
 #define LAST_CALL_NS (500 * CLOCK_MS)
 #define THRESHOLD_MS 5
 
-#ifndef REST_NS
-#define REST_NS 100000
-#endif
+/*
+ * While all workers are busy, whoever comes waits in any case: then more are gathered before the
+ * next look, instead of waking up for each of them.
+ */
+#define REST_NS (200 * CLOCK_US)
+
 struct acceptor {
 	struct fdpass_gate *gate;	/* NULL: nothing listens for descriptors */
-	bool hurry;			/* a worker slept: there may be no more to do than this */
+	bool hurry;			/* a worker slept: it has nothing else to do */
 };
 
 enum turn {
@@ -217,6 +220,7 @@ static void accept_until_stop(struct ingress *acceptor)
 	const struct listener_set *listeners = acceptor->listeners;
 	struct acceptor *state = acceptor->state;
 	struct pollfd *watched = acceptor->watched;
+	const struct timespec rest = clock_timespec(REST_NS);
 	int pause_ms = 0;
 
 	for (;;) {
@@ -240,8 +244,7 @@ static void accept_until_stop(struct ingress *acceptor)
 		}
 		pause_ms = starved ? next_pause_ms(pause_ms) : 0;
 		if (!state->hurry) {
-			const struct timespec rest = { .tv_nsec = REST_NS };
-
+			/* Only the stop ends it early. */
 			ppoll(watched, 1, &rest, NULL);
 		}
 		state->hurry = false;
@@ -300,6 +303,7 @@ static void *acceptor_main(void *argument)
 	struct acceptor *state = acceptor->state;
 
 	pthread_setname_np(pthread_self(), "acceptor");
+	/* The usual slack of 50 us would be a quarter of a rest. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	accept_until_stop(acceptor);
 	ingress_drain(acceptor, drain);
