@@ -3,7 +3,6 @@
 
 import array
 import contextlib
-import ctypes
 import errno
 import os
 import random
@@ -14,21 +13,12 @@ import unittest
 
 import clients
 import harness
+from xsi import (IPC_CREAT, IPC_EXCL, IPC_NOWAIT, REPLY_BIT, WAKE_TYPE,  # noqa: F401
+                 exists, free_key, msgget, msgrcv, msgsnd, remove, set_status, status)
 
 TYPES = {"unix": socket.SOCK_STREAM, "unix-seqpacket": socket.SOCK_SEQPACKET,
          "unix-dgram": socket.SOCK_DGRAM, "fdpass": socket.SOCK_STREAM}
 STREAMS = ("unix", "unix-seqpacket")
-
-IPC_CREAT, IPC_EXCL, IPC_NOWAIT, MSG_NOERROR = 0o1000, 0o2000, 0o4000, 0o10000
-IPC_RMID, IPC_SET, IPC_STAT = 0, 1, 2
-REPLY_BIT = 0x40000000
-WAKE_TYPE = 2 ** 63 - 1
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.msgrcv.restype = ctypes.c_ssize_t
-_libc.msgrcv.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_long,
-                         ctypes.c_int]
-_libc.msgsnd.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 
 def connect(scheme, path, timeout=10):
@@ -54,72 +44,6 @@ def ask(scheme, path, timeout=10):
             line = clients.read_to_end(sock)
     assert clients.UPTIME_LINE.fullmatch(line), line
     return line
-
-
-def _call(function, *args):
-    result = function(*args)
-    if result < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
-    return result
-
-
-class Perm(ctypes.Structure):
-    """struct ipc64_perm of 64-bit Linux."""
-    _fields_ = [("key", ctypes.c_int), ("uid", ctypes.c_uint), ("gid", ctypes.c_uint),
-                ("cuid", ctypes.c_uint), ("cgid", ctypes.c_uint), ("mode", ctypes.c_uint),
-                ("seq", ctypes.c_ushort), ("pad", ctypes.c_ushort), ("u1", ctypes.c_ulong),
-                ("u2", ctypes.c_ulong)]
-
-
-class QueueStatus(ctypes.Structure):
-    _fields_ = [("perm", Perm), ("stime", ctypes.c_long), ("rtime", ctypes.c_long),
-                ("ctime", ctypes.c_long), ("cbytes", ctypes.c_ulong), ("qnum", ctypes.c_ulong),
-                ("qbytes", ctypes.c_ulong), ("lspid", ctypes.c_int), ("lrpid", ctypes.c_int),
-                ("unused", ctypes.c_ulong * 2)]
-
-
-def msgget(key, flags=0):
-    return _call(_libc.msgget, key, flags)
-
-
-def msgsnd(queue, message_type, text, flags=0):
-    buf = ctypes.create_string_buffer(ctypes.sizeof(ctypes.c_long) + len(text) + 1)
-    ctypes.c_long.from_buffer(buf).value = message_type
-    buf[8:8 + len(text)] = text
-    _call(_libc.msgsnd, queue, buf, len(text), flags)
-
-
-def msgrcv(queue, message_type=0, flags=0):
-    """(type, text)"""
-    buf = ctypes.create_string_buffer(16384)
-    size = _call(_libc.msgrcv, queue, buf, 16000, message_type, flags | MSG_NOERROR)
-    return ctypes.c_long.from_buffer(buf).value, buf.raw[8:8 + size]
-
-
-def status(queue):
-    result = QueueStatus()
-    _call(_libc.msgctl, queue, IPC_STAT, ctypes.byref(result))
-    return result
-
-
-def set_status(queue, value):
-    _call(_libc.msgctl, queue, IPC_SET, ctypes.byref(value))
-
-
-def remove(queue):
-    _call(_libc.msgctl, queue, IPC_RMID, None)
-
-
-def exists(key):
-    try:
-        msgget(key)
-    except OSError as error:
-        if error.errno == errno.ENOENT:
-            return False
-        if error.errno != errno.EACCES:
-            raise
-    return True
 
 
 def fetch(queue, message_type, timeout=10):
@@ -153,11 +77,7 @@ def ask_msgq(key, message_type=None, timeout=10):
 @contextlib.contextmanager
 def keys(count=1):
     """COUNT keys that nobody uses; what is left of them at the end goes away."""
-    chosen = []
-    while len(chosen) < count:
-        key = random.SystemRandom().randrange(0x10000, 0x3fffffff)
-        if not exists(key) and not exists(key | REPLY_BIT):
-            chosen.append(key)
+    chosen = [free_key() for _ in range(count)]
     print("# keys", " ".join("%#x" % key for key in chosen), flush=True)
     try:
         yield chosen

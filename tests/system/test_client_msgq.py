@@ -53,7 +53,7 @@ class Server(Msgq):
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
                 self.assertRegex(done.stdout, UPTIME_LINE)
         self.assertFalse(xsi.exists(self.key))
-        self.assertFalse(xsi.exists(self.key | xsi.REPLY_QUEUE_BIT))
+        self.assertFalse(xsi.exists(self.key | xsi.REPLY_BIT))
 
     def test_many_clients(self):
         with harness.Daemon("--listen=" + self.url):
@@ -83,7 +83,7 @@ class NoServer(Msgq):
     def test_not_permitted(self):
         for modes in ((0o600, 0o666), (0o666, 0o600)):
             with xsi.Queue(self.key, modes[0]) as requests, \
-                    xsi.Queue(self.key | xsi.REPLY_QUEUE_BIT, modes[1]):
+                    xsi.Queue(self.key | xsi.REPLY_BIT, modes[1]):
                 done = harness.run(harness.as_nobody([RUPTIME, self.url]))
                 self.failed(done, "not permitted to use the queue")
                 self.assertIsNone(requests.receive())
@@ -95,7 +95,7 @@ class Fake(Msgq):
     def setUp(self):
         super().setUp()
         self.requests = xsi.Queue(self.key)
-        self.replies = xsi.Queue(self.key | xsi.REPLY_QUEUE_BIT)
+        self.replies = xsi.Queue(self.key | xsi.REPLY_BIT)
         for queue in (self.requests, self.replies):
             self.addCleanup(queue.__exit__, None, None, None)
             queue.__enter__()

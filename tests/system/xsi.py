@@ -7,88 +7,124 @@ import errno
 import os
 import random
 
-REPLY_QUEUE_BIT = 0x40000000
-IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_RMID = 0o1000, 0o2000, 0o4000, 0
-MSG_NOERROR = 0o10000
-TEXT_MAX = 8192
+IPC_CREAT, IPC_EXCL, IPC_NOWAIT, MSG_NOERROR = 0o1000, 0o2000, 0o4000, 0o10000
+IPC_RMID, IPC_SET, IPC_STAT = 0, 1, 2
+REPLY_BIT = 0x40000000
+WAKE_TYPE = 2 ** 63 - 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-class _Message(ctypes.Structure):
-    _fields_ = [("type", ctypes.c_long), ("text", ctypes.c_char * TEXT_MAX)]
-
-
-_libc.msgsnd.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_libc.msgrcv.restype = ctypes.c_ssize_t
 _libc.msgrcv.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_long,
                          ctypes.c_int]
-_libc.msgrcv.restype = ctypes.c_ssize_t
+_libc.msgsnd.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 
-def _check(result):
+def _call(function, *args):
+    result = function(*args)
     if result < 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
     return result
 
 
-def _open(key, flags):
-    return _check(_libc.msgget(ctypes.c_int(key), flags))
+class Perm(ctypes.Structure):
+    """struct ipc64_perm of 64-bit Linux."""
+    _fields_ = [("key", ctypes.c_int), ("uid", ctypes.c_uint), ("gid", ctypes.c_uint),
+                ("cuid", ctypes.c_uint), ("cgid", ctypes.c_uint), ("mode", ctypes.c_uint),
+                ("seq", ctypes.c_ushort), ("pad", ctypes.c_ushort), ("u1", ctypes.c_ulong),
+                ("u2", ctypes.c_ulong)]
+
+
+class QueueStatus(ctypes.Structure):
+    _fields_ = [("perm", Perm), ("stime", ctypes.c_long), ("rtime", ctypes.c_long),
+                ("ctime", ctypes.c_long), ("cbytes", ctypes.c_ulong), ("qnum", ctypes.c_ulong),
+                ("qbytes", ctypes.c_ulong), ("lspid", ctypes.c_int), ("lrpid", ctypes.c_int),
+                ("unused", ctypes.c_ulong * 2)]
+
+
+def msgget(key, flags=0):
+    return _call(_libc.msgget, key, flags)
+
+
+def msgsnd(queue, message_type, text, flags=0):
+    buf = ctypes.create_string_buffer(ctypes.sizeof(ctypes.c_long) + len(text) + 1)
+    ctypes.c_long.from_buffer(buf).value = message_type
+    buf[8:8 + len(text)] = text
+    _call(_libc.msgsnd, queue, buf, len(text), flags)
+
+
+def msgrcv(queue, message_type=0, flags=0):
+    """(type, text)"""
+    buf = ctypes.create_string_buffer(16384)
+    size = _call(_libc.msgrcv, queue, buf, 16000, message_type, flags | MSG_NOERROR)
+    return ctypes.c_long.from_buffer(buf).value, buf.raw[8:8 + size]
+
+
+def status(queue):
+    result = QueueStatus()
+    _call(_libc.msgctl, queue, IPC_STAT, ctypes.byref(result))
+    return result
+
+
+def set_status(queue, value):
+    _call(_libc.msgctl, queue, IPC_SET, ctypes.byref(value))
+
+
+def remove(queue):
+    _call(_libc.msgctl, queue, IPC_RMID, None)
 
 
 def exists(key):
     try:
-        _open(key, 0)
-    except FileNotFoundError:
-        return False
+        msgget(key)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return False
+        if error.errno != errno.EACCES:
+            raise
     return True
 
 
 def free_key():
     """A key that is nobody's now, and its reply queue's neither."""
     while True:
-        key = random.SystemRandom().randint(1, 0x3fffffff)
-        if not exists(key) and not exists(key | REPLY_QUEUE_BIT):
+        key = random.SystemRandom().randrange(0x10000, 0x3fffffff)
+        if not exists(key) and not exists(key | REPLY_BIT):
             return key
 
 
 class Queue:
-    """A queue of KEY that is created for a with block."""
+    """A queue of KEY that is created for a with block. Nothing here waits."""
 
     def __init__(self, key, mode=0o600):
         self.key, self.mode, self.id = key, mode, -1
 
     def __enter__(self):
-        self.id = _open(self.key, IPC_CREAT | IPC_EXCL | self.mode)
+        self.id = msgget(self.key, IPC_CREAT | IPC_EXCL | self.mode)
         return self
 
     def __exit__(self, *_exception):
-        self.remove()
-
-    def remove(self):
         try:
-            _check(_libc.msgctl(self.id, IPC_RMID, None))
+            self.remove()
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.EIDRM):
                 raise
 
-    def send(self, kind, text):
-        """Without waiting: BlockingIOError if the queue is full."""
-        message = _Message(kind, text)
-        _check(_libc.msgsnd(self.id, ctypes.byref(message), len(text), IPC_NOWAIT))
+    def remove(self):
+        remove(self.id)
 
-    def receive(self, kind=0):
-        """The type and the text of a message, or None if there is none of that KIND."""
-        message = _Message()
+    def send(self, message_type, text):
+        """BlockingIOError if the queue is full."""
+        msgsnd(self.id, message_type, text, IPC_NOWAIT)
+
+    def receive(self, message_type=0):
+        """The type and the text of a message, or None if there is none of that type."""
         try:
-            got = _check(_libc.msgrcv(self.id, ctypes.byref(message), TEXT_MAX, kind,
-                                      IPC_NOWAIT | MSG_NOERROR))
+            return msgrcv(self.id, message_type, IPC_NOWAIT)
         except OSError as error:
             if error.errno != errno.ENOMSG:
                 raise
             return None
-        offset = _Message.text.offset
-        return message.type, ctypes.string_at(ctypes.addressof(message) + offset, got)
 
     def fill(self):
         """Messages until there is no room for one more."""
