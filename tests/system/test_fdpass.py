@@ -6,11 +6,8 @@ import os
 import pty
 import random
 import select
-import shutil
 import socket
-import subprocess
 import time
-import unittest
 
 import clients
 import harness
@@ -227,46 +224,6 @@ class Hostile(Fdpass):
         counts = clients.state_at_rest(self, self.daemon, "fdpass")
         self.assertGreater(counts["requests"], HOSTILE)
         harness.wait_for(lambda: self.daemon.descriptors() <= before, what="the descriptors")
-
-
-class SuperServers(Fdpass):
-    """Services of one connection for each process, answered by the shared server."""
-
-    def ask_through(self, port):
-        def attempt():
-            with contextlib.suppress(ConnectionRefusedError):
-                return clients.ask_stream("tcp://127.0.0.1:%d" % port)
-            return None
-        self.assertRegex(harness.wait_for(attempt, what="the super-server"), clients.UPTIME_LINE)
-
-    def client_speaks_fdpass(self):
-        done = harness.run([harness.program("ruptime"), self.url("fdpass")])
-        if "cannot" in done.stderr or "not" in done.stderr or done.returncode == 3:
-            self.skipTest("this ruptime does not speak fdpass: " + done.stderr.strip())
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertRegex(done.stdout.encode(), clients.UPTIME_LINE)
-
-    def through(self, *argv):
-        port = harness.free_port()
-        self.client_speaks_fdpass()
-        process = subprocess.Popen([arg % {"port": port} for arg in argv],
-                                   stderr=subprocess.DEVNULL)
-        try:
-            for _ in range(5):
-                self.ask_through(port)
-        finally:
-            process.kill()
-            process.wait()
-
-    @unittest.skipUnless(shutil.which("socat"), "no socat")
-    def test_socat(self):
-        self.through("socat", "TCP-LISTEN:%(port)d,bind=127.0.0.1,reuseaddr,fork",
-                     "EXEC:%s %s,nofork" % (harness.program("ruptime"), self.url("fdpass")))
-
-    @unittest.skipUnless(shutil.which("tcpserver"), "no tcpserver")
-    def test_tcpserver(self):
-        self.through("tcpserver", "-H", "-R", "-l0", "127.0.0.1", "%(port)d",
-                     harness.program("ruptime"), self.url("fdpass"))
 
 
 if __name__ == "__main__":
