@@ -134,7 +134,7 @@ static int find_inet(struct target *target, const char **why)
 	if (!found) {
 		set_sockaddr(target, list->ai_addr, list->ai_addrlen);
 	}
-	freeaddrinfo(list);
+	resolve_free(list);
 	return 0;
 }
 

@@ -26,7 +26,6 @@
 #include "common/io.h"
 #include "common/protocol.h"
 
-#define REPLY_QUEUE_BIT 0x40000000u
 #define REQUEST_TYPE	1
 #define RING		4096u		/* a power of two */
 #define STOP_SIGNAL	SIGUSR2
@@ -160,7 +159,7 @@ static int open_queues(struct msgq_state *state, uint32_t key)
 	struct message message;
 
 	state->request_queue = msgget((key_t)key, 0);
-	state->reply_queue = msgget((key_t)(key | REPLY_QUEUE_BIT), 0);
+	state->reply_queue = msgget((key_t)(key | PROTOCOL_REPLY_QUEUE_BIT), 0);
 	if (state->request_queue < 0 || state->reply_queue < 0) {
 		return -1;
 	}

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "common/clock.h"
@@ -33,8 +34,12 @@
 #define LAST_CALL_NS (500 * CLOCK_MS)
 #define THRESHOLD_MS 5
 
+#ifndef REST_NS
+#define REST_NS 100000
+#endif
 struct acceptor {
 	struct fdpass_gate *gate;	/* NULL: nothing listens for descriptors */
+	bool hurry;			/* a worker slept: there may be no more to do than this */
 };
 
 enum turn {
@@ -190,7 +195,9 @@ static enum turn accept_turn(struct ingress *acceptor, const struct listener *li
 		}
 		/* Whatever else it was, it was the end of that one connection. */
 	}
-	request_batch_push(&batch, acceptor->queue);
+	if (request_batch_push(&batch, acceptor->queue)) {
+		((struct acceptor *)acceptor->state)->hurry = true;
+	}
 	return turn;
 }
 
@@ -232,6 +239,12 @@ static void accept_until_stop(struct ingress *acceptor)
 			}
 		}
 		pause_ms = starved ? next_pause_ms(pause_ms) : 0;
+		if (!state->hurry) {
+			const struct timespec rest = { .tv_nsec = REST_NS };
+
+			ppoll(watched, 1, &rest, NULL);
+		}
+		state->hurry = false;
 	}
 }
 
@@ -287,6 +300,7 @@ static void *acceptor_main(void *argument)
 	struct acceptor *state = acceptor->state;
 
 	pthread_setname_np(pthread_self(), "acceptor");
+	prctl(PR_SET_TIMERSLACK, 1);
 	accept_until_stop(acceptor);
 	ingress_drain(acceptor, drain);
 	if (state->gate) {

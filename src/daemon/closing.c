@@ -13,8 +13,8 @@
 #include "common/clock.h"
 #include "common/fdpass.h"
 
-#define LOOKS	      10
-#define FIRST_WAIT_NS (1 * CLOCK_MS)
+#define LOOKS	      7
+#define FIRST_WAIT_NS (8 * CLOCK_MS)
 
 /* Thrown away in one look; a client that sends this much again and again meets its end sooner. */
 #define DISCARD_BYTES (64 << 10)

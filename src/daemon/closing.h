@@ -5,8 +5,8 @@
  * A close() with unread input resets the connection: a client that talks before it reads would
  * lose the line that is on its way, or see an error where the end of the stream should be. So an
  * answered stream is shut down for writing and stays here until the client has closed its side;
- * what it says is thrown away. Nearly all have closed at the first look, 1 ms later; the others
- * are looked at again after 2, 4, ... 512 ms, and closed, come what may, after about a second.
+ * what it says is thrown away. Nearly all have closed at the first look, 8 ms later; the others
+ * are looked at again after 16, 32, ... 512 ms, and closed, come what may, after about a second.
  *
  * Belongs to one worker. Nothing blocks.
  */

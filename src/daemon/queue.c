@@ -91,13 +91,15 @@ void queue_free(struct queue *queue)
 	free(queue);
 }
 
-static void wake_sleeper(struct queue *queue)
+static bool wake_sleeper(struct queue *queue)
 {
 	/* Barrier (B) was the caller's. The exchange makes one of several pushers the waker. */
-	if (atomic_load_explicit(&queue->sleeping, memory_order_relaxed) &&
-	    atomic_exchange_explicit(&queue->sleeping, 0, memory_order_relaxed)) {
-		syscall(SYS_futex, &queue->sleeping, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	if (!atomic_load_explicit(&queue->sleeping, memory_order_relaxed) ||
+	    !atomic_exchange_explicit(&queue->sleeping, 0, memory_order_relaxed)) {
+		return false;
 	}
+	syscall(SYS_futex, &queue->sleeping, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	return true;
 }
 
 uint64_t queue_weight(const struct queue *queue)
@@ -105,7 +107,7 @@ uint64_t queue_weight(const struct queue *queue)
 	return atomic_load_explicit(&queue->weight, memory_order_relaxed);
 }
 
-void queue_push(struct queue *queue, struct queue_node *node, uint64_t weight)
+bool queue_push(struct queue *queue, struct queue_node *node, uint64_t weight)
 {
 	cds_lfs_stack_ptr_t stack = { ._s = &queue->stack };
 
@@ -114,7 +116,7 @@ void queue_push(struct queue *queue, struct queue_node *node, uint64_t weight)
 	tsan_release(node);
 	/* (B): by liburcu's contract its compare-and-swap is a full barrier on both sides. */
 	cds_lfs_push(stack, to_urcu(node));
-	wake_sleeper(queue);
+	return wake_sleeper(queue);
 }
 
 bool queue_is_empty(const struct queue *queue)

@@ -49,9 +49,9 @@ void queue_free(struct queue *queue);
 
 /*
  * Give NODE away, for WEIGHT requests. Never blocks, never fails. Full memory barrier before the
- * node is published.
+ * node is published. Returns whether the taker slept and was woken.
  */
-void queue_push(struct queue *queue, struct queue_node *node, uint64_t weight);
+bool queue_push(struct queue *queue, struct queue_node *node, uint64_t weight);
 
 /* The weight of all that was ever pushed. Any thread; tells nothing about what can be taken now. */
 uint64_t queue_weight(const struct queue *queue);

@@ -30,16 +30,17 @@ void request_batch_add(struct request_batch *batch, struct request *request)
 	batch->count++;
 }
 
-void request_batch_push(struct request_batch *batch, struct queue *queue)
+bool request_batch_push(struct request_batch *batch, struct queue *queue)
 {
 	struct request *first = batch->first;
 	unsigned count = batch->count;
 
 	*batch = (struct request_batch){ NULL, NULL, 0 };
-	if (first) {
-		first->count = count;
-		queue_push(queue, &first->node, count);
+	if (!first) {
+		return false;
 	}
+	first->count = count;
+	return queue_push(queue, &first->node, count);
 }
 
 struct request *request_of_node(struct queue_node *node)

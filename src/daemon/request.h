@@ -75,8 +75,11 @@ struct request_batch {
 /* Append REQUEST, which must come from the same listener as the others. */
 void request_batch_add(struct request_batch *batch, struct request *request);
 
-/* Give the batch away to QUEUE, and leave *BATCH empty. Does nothing if it is empty. */
-void request_batch_push(struct request_batch *batch, struct queue *queue);
+/*
+ * Give the batch away to QUEUE, and leave *BATCH empty. Does nothing if it is empty. Returns
+ * whether a worker slept and was woken: if not, they are all busy.
+ */
+bool request_batch_push(struct request_batch *batch, struct queue *queue);
 
 /* The batch whose first request's node is NODE. */
 struct request *request_of_node(struct queue_node *node);

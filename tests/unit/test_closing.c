@@ -16,6 +16,10 @@
 /* Nothing here looks at a clock: the time is what we say it is. */
 #define NOW_NS (1000 * CLOCK_S)
 
+/* As closing.h says. */
+#define FIRST_NS (8 * CLOCK_MS)
+#define LOOKS	 7
+
 #define CAPACITY 4
 
 static struct closing *closing;
@@ -74,32 +78,32 @@ START_TEST(test_closed_at_the_first_look)
 
 	io_close(&client_fd);
 	await(server_fd, POLLRDHUP);
-	ck_assert_uint_eq(closing_due_ns(closing), NOW_NS + CLOCK_MS);
-	closing_sweep(closing, NOW_NS + CLOCK_MS - 1);
+	ck_assert_uint_eq(closing_due_ns(closing), NOW_NS + FIRST_NS);
+	closing_sweep(closing, NOW_NS + FIRST_NS - 1);
 	ck_assert_uint_eq(closing_count(closing), 1);
-	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	closing_sweep(closing, NOW_NS + FIRST_NS);
 	ck_assert_uint_eq(closing_count(closing), 0);
 	ck_assert_uint_eq(closing_due_ns(closing), CLOCK_NEVER);
 	ck_assert_uint_eq(process_descriptors(), open - 2);
 }
 END_TEST
 
-/* 1 + 2 + 4 + ... + 512 ms, each look on time. */
+/* 8 + 16 + 32 + ... + 512 ms, each look on time. */
 START_TEST(test_waits_double)
 {
 	int client_fd = add(sockets_unix_pair(), NOW_NS);
 	uint64_t now_ns = NOW_NS;
 
-	for (unsigned look = 0; look < 10; look++) {
+	for (unsigned look = 0; look < LOOKS; look++) {
 		ck_assert_uint_eq(closing_count(closing), 1);
 		ck_assert(!is_closed(client_fd));
-		ck_assert_uint_eq(closing_due_ns(closing), now_ns + (CLOCK_MS << look));
-		now_ns += CLOCK_MS << look;
+		ck_assert_uint_eq(closing_due_ns(closing), now_ns + (FIRST_NS << look));
+		now_ns += FIRST_NS << look;
 		closing_sweep(closing, now_ns - 1);
 		ck_assert_uint_eq(closing_due_ns(closing), now_ns);
 		closing_sweep(closing, now_ns);
 	}
-	ck_assert_uint_eq(now_ns - NOW_NS, 1023 * CLOCK_MS);
+	ck_assert_uint_eq(now_ns - NOW_NS, 127 * FIRST_NS);
 	ck_assert_uint_eq(closing_count(closing), 0);
 	ck_assert(is_closed(client_fd));
 	io_close(&client_fd);
@@ -118,11 +122,11 @@ START_TEST(test_empty_record)
 	ck_assert_int_eq(send(fds[1], "line\n", 5, 0), 5);
 	ck_assert_int_eq(shutdown(fds[1], SHUT_WR), 0);
 	closing_add(closing, fds[1], true, NOW_NS);
-	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	closing_sweep(closing, NOW_NS + FIRST_NS);
 	ck_assert_uint_eq(closing_count(closing), 1);
 	ck_assert_int_eq(recv(fds[0], text, sizeof(text), 0), 5);
 	ck_assert_int_eq(shutdown(fds[0], SHUT_WR), 0);
-	closing_sweep(closing, NOW_NS + 3 * CLOCK_MS);
+	closing_sweep(closing, NOW_NS + 3 * FIRST_NS);
 	ck_assert_uint_eq(closing_count(closing), 0);
 	ck_assert_int_eq(recv(fds[0], text, sizeof(text), 0), 0);
 	io_close(&fds[0]);
@@ -136,7 +140,7 @@ START_TEST(test_late_sweep_is_one_look)
 
 	closing_sweep(closing, NOW_NS + 10 * CLOCK_S);
 	ck_assert_uint_eq(closing_count(closing), 1);
-	ck_assert_uint_eq(closing_due_ns(closing), NOW_NS + 10 * CLOCK_S + 2 * CLOCK_MS);
+	ck_assert_uint_eq(closing_due_ns(closing), NOW_NS + 10 * CLOCK_S + 2 * FIRST_NS);
 	io_close(&client_fd);
 }
 END_TEST
@@ -146,17 +150,17 @@ START_TEST(test_due_is_the_earliest)
 	int older_fd = add(sockets_unix_pair(), NOW_NS);
 	int newer_fd;
 
-	closing_sweep(closing, NOW_NS + CLOCK_MS);
-	closing_sweep(closing, NOW_NS + 3 * CLOCK_MS);
-	newer_fd = add(sockets_unix_pair(), NOW_NS + 4 * CLOCK_MS);
+	closing_sweep(closing, NOW_NS + FIRST_NS);
+	closing_sweep(closing, NOW_NS + 3 * FIRST_NS);
+	newer_fd = add(sockets_unix_pair(), NOW_NS + 4 * FIRST_NS);
 	/* The newer one's first look is due before the older one's third. */
-	ck_assert_uint_eq(closing_due_ns(closing), NOW_NS + 5 * CLOCK_MS);
-	closing_sweep(closing, NOW_NS + 5 * CLOCK_MS);
-	/* Both are due at 7 ms now. */
-	ck_assert_uint_eq(closing_due_ns(closing), NOW_NS + 7 * CLOCK_MS);
+	ck_assert_uint_eq(closing_due_ns(closing), NOW_NS + 5 * FIRST_NS);
+	closing_sweep(closing, NOW_NS + 5 * FIRST_NS);
+	/* Both are due after seven first waits now. */
+	ck_assert_uint_eq(closing_due_ns(closing), NOW_NS + 7 * FIRST_NS);
 	io_close(&older_fd);
 	io_close(&newer_fd);
-	closing_sweep(closing, NOW_NS + 7 * CLOCK_MS);
+	closing_sweep(closing, NOW_NS + 7 * FIRST_NS);
 	ck_assert_uint_eq(closing_count(closing), 0);
 }
 END_TEST
@@ -174,7 +178,7 @@ START_TEST(test_no_reset)
 	await(pair.server_fd, POLLIN);
 	add(pair, NOW_NS);
 	ck_assert_int_eq(send(client_fd, "more", 4, 0), 4);
-	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	closing_sweep(closing, NOW_NS + FIRST_NS);
 	ck_assert_uint_eq(closing_count(closing), 1);
 	ck_assert_int_eq(sockets_read_all(client_fd, text, sizeof(text)), 5);
 	ck_assert_str_eq(text, "line\n");
@@ -182,7 +186,7 @@ START_TEST(test_no_reset)
 	ck_assert_int_eq(error, 0);
 	ck_assert_int_eq(shutdown(client_fd, SHUT_WR), 0);
 	await(pair.server_fd, POLLRDHUP);
-	closing_sweep(closing, NOW_NS + 3 * CLOCK_MS);
+	closing_sweep(closing, NOW_NS + 3 * FIRST_NS);
 	ck_assert_uint_eq(closing_count(closing), 0);
 	await(client_fd, 0);
 	ck_assert_int_eq(getsockopt(client_fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
@@ -203,9 +207,9 @@ START_TEST(test_talker)
 	ck_assert_int_eq(setsockopt(client_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)), 0);
 	ck_assert_int_eq(send(client_fd, much, sizeof(much), MSG_DONTWAIT), sizeof(much));
 	ck_assert_int_eq(shutdown(client_fd, SHUT_WR), 0);
-	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	closing_sweep(closing, NOW_NS + FIRST_NS);
 	ck_assert_uint_eq(closing_count(closing), 1);
-	closing_sweep(closing, NOW_NS + 3 * CLOCK_MS);
+	closing_sweep(closing, NOW_NS + 3 * FIRST_NS);
 	ck_assert_uint_eq(closing_count(closing), 0);
 	ck_assert_int_eq(sockets_read_all(client_fd, text, sizeof(text)), 5);
 	io_close(&client_fd);
@@ -221,7 +225,7 @@ START_TEST(test_reset_by_client)
 	setsockopt(client_fd, SOL_SOCKET, SO_LINGER, &abort_it, sizeof(abort_it));
 	io_close(&client_fd);
 	await(pair.server_fd, POLLERR);
-	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	closing_sweep(closing, NOW_NS + FIRST_NS);
 	ck_assert_uint_eq(closing_count(closing), 0);
 }
 END_TEST
@@ -235,7 +239,7 @@ START_TEST(test_makes_room)
 	for (int i = 0; i < CAPACITY; i++) {
 		clients[i] = add(sockets_unix_pair(), now_ns);
 		if (i == 1) {
-			now_ns += CLOCK_MS;
+			now_ns += FIRST_NS;
 			closing_sweep(closing, now_ns);
 		}
 	}
@@ -251,7 +255,7 @@ START_TEST(test_makes_room)
 	for (int i = 0; i < CAPACITY + 2; i++) {
 		io_close(&clients[i]);
 	}
-	closing_sweep(closing, now_ns + 10 * CLOCK_MS);
+	closing_sweep(closing, now_ns + 10 * FIRST_NS);
 	ck_assert_uint_eq(closing_count(closing), 0);
 }
 END_TEST
@@ -264,11 +268,11 @@ START_TEST(test_room_without_reset)
 	int others[CAPACITY];
 	char text[64];
 
-	closing_sweep(closing, NOW_NS + CLOCK_MS);
+	closing_sweep(closing, NOW_NS + FIRST_NS);
 	ck_assert_int_eq(send(client_fd, "more", 4, 0), 4);
 	await(pair.server_fd, POLLIN);
 	for (int i = 0; i < CAPACITY; i++) {
-		others[i] = add(sockets_unix_pair(), NOW_NS + CLOCK_MS);
+		others[i] = add(sockets_unix_pair(), NOW_NS + FIRST_NS);
 	}
 	ck_assert_int_eq(sockets_read_all(client_fd, text, sizeof(text)), 5);
 	io_close(&client_fd);
