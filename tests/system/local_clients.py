@@ -210,8 +210,10 @@ def lingering(linger_s=30):
 
 def settled(test, daemon, transport, requests):
     """The counters of TRANSPORT once it has taken in REQUESTS, and nothing waits."""
-    harness.wait_for(lambda: clients.state(daemon).get(transport, {}).get("requests", 0) >= requests,
-                     10, "all requests to be taken in")
+    def taken_in():
+        return clients.state(daemon).get(transport, {}).get("requests", 0) >= requests
+
+    harness.wait_for(taken_in, 10, "all requests to be taken in")
     return clients.state_at_rest(test, daemon, transport, 10)
 
 
