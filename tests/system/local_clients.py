@@ -128,6 +128,15 @@ def lingering(linger_s=30):
     return sock, peer
 
 
+def settled(test, daemon, transport, requests):
+    """The counters of TRANSPORT once it has taken in REQUESTS, and nothing waits."""
+    def taken_in():
+        return clients.state(daemon).get(transport, {}).get("requests", 0) >= requests
+
+    harness.wait_for(taken_in, 10, "all requests to be taken in")
+    return clients.state_at_rest(test, daemon, transport, 10)
+
+
 class Sockets(unittest.TestCase):
     """A directory for sockets, and daemons that serve them until the test ends."""
 

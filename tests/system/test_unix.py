@@ -148,7 +148,7 @@ class Clients(local.Sockets):
         for scheme, name in (("unix", "u"), ("unix-seqpacket", "s")):
             for _ in range(200):
                 local.connect(scheme, self.path(name)).close()
-            counts = clients.state_at_rest(self, daemon, scheme)
+            counts = local.settled(self, daemon, scheme, 200)
             self.assertEqual(counts["requests"], 200)
         harness.wait_for(lambda: daemon.descriptors() <= before, what="the descriptors")
 

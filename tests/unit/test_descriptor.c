@@ -20,7 +20,8 @@
 #include "unit/process.h"
 #include "unit/scratch.h"
 
-static const char line[] = " 12:34:56 up 3 days,  4:05,  2 users,  load average: 0.01, 0.02, 0.05\n";
+static const char line[] =
+	" 12:34:56 up 3 days,  4:05,  2 users,  load average: 0.01, 0.02, 0.05\n";
 #define LINE_BYTES (sizeof(line) - 1)
 
 #define NOW	  "the descriptor cannot take the line now"
