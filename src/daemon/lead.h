@@ -6,7 +6,7 @@
  * when the run is over, before it answers; from then on somebody may lead again
  *
  *	- at once, if nobody is answering: a server with nothing else to do measures;
- *	- while others are answering, if what waits takes longer to answer than LEAD_WORTH runs take,
+ *	- while others answer, if what waits takes longer to answer than LEAD_WORTH runs take,
  *	- or if the last run ended LEAD_WORTH runs, and at least LEAD_PAUSE_NS, ago.
  *
  * So under load answering has the larger share of the time, and runs serve many; the last rule

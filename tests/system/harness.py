@@ -48,6 +48,11 @@ def deadline(timeout):
     return time.monotonic() + timeout * SLOW
 
 
+def let_pass(seconds):
+    """An interval to measure over, or between two requests; never to wait for an event."""
+    select.select([], [], [], seconds)
+
+
 def wait_for(predicate, timeout=5, what="the condition"):
     """Poll PREDICATE until it holds and return its value; AssertionError after TIMEOUT."""
     end = deadline(timeout)

@@ -88,6 +88,10 @@ class Misbehaviour(RunnerCase):
                 self.command(script)
                 self.expect_error(reason)
                 errors += 1
+                # The datagram may have come too late for the runs of the streams.
+                harness.wait_for(
+                    lambda: clients.state(self.daemon)["udp"].get("run-failed") == errors,
+                    what="the datagram to be dropped")
                 self.only_the_runner_is_left()
                 self.command("echo up")
                 start = time.monotonic()
