@@ -69,6 +69,21 @@ static void smooth(uint64_t *known, uint64_t now)
 	*known -= *known / (SMOOTHING + 1);
 }
 
+uint64_t lead_gather_ns(struct lead *lead, uint64_t now_ns)
+{
+	uint64_t moment_ns;
+	uint64_t end_ns;
+
+	pthread_mutex_lock(&lead->lock);
+	moment_ns = lead->run_ns / LEAD_GATHER_PART;
+	end_ns = lead->crowd_ns + moment_ns;
+	if (lead->crowd < LEAD_CROWD || moment_ns < LEAD_RUN_MIN_NS) {
+		end_ns = 0;
+	}
+	pthread_mutex_unlock(&lead->lock);
+	return now_ns < end_ns ? end_ns - now_ns : 0;
+}
+
 void lead_hand_on(struct lead *lead, uint64_t began_ns, uint64_t ended_ns, struct lead_turn *turn)
 {
 	uint64_t run_ns;
@@ -110,6 +125,8 @@ void lead_done(struct lead *lead, const struct lead_turn *turn, uint64_t count, 
 	if (count) {
 		smooth(&lead->answer_ns, (now_ns - turn->began_ns) / count + 1);
 	}
+	lead->crowd = count;
+	lead->crowd_ns = now_ns;
 	pthread_mutex_unlock(&lead->lock);
 	/* Whoever is done comes for the lead itself next: nobody needs to be called. */
 }

@@ -13,6 +13,9 @@
  * bounds how long a lone request waits for a crowd to be answered. Nobody is woken to look whether
  * it is time: those who answer look as they go along, and call somebody when it is.
  *
+ * And a crowd that was just answered tends to be back at once: so a run does not begin until a
+ * moment after, which is short beside the run that it saves them from waiting for.
+ *
  * How long runs and answers take is measured as they happen. doc/decisions/ has the figures.
  */
 #ifndef RUPTIME_DAEMON_LEAD_H
@@ -29,6 +32,13 @@
 /* Waking somebody to lead costs about as much as a short run: so no run counts as shorter. */
 #define LEAD_RUN_MIN_NS 100000ull
 
+/*
+ * The moment is this part of a run; there is none if it would be shorter than LEAD_RUN_MIN_NS, or
+ * after a crowd smaller than LEAD_CROWD.
+ */
+#define LEAD_GATHER_PART 4
+#define LEAD_CROWD	 4
+
 struct lead {
 	pthread_mutex_t lock;		/* protects what follows */
 	pthread_cond_t called;
@@ -38,6 +48,8 @@ struct lead {
 	unsigned answering;		/* workers that are */
 	uint64_t run_ns;		/* how long a run takes, of late */
 	uint64_t answer_ns;		/* and to answer one request */
+	uint64_t crowd;			/* how many were answered last */
+	uint64_t crowd_ns;		/* and when */
 };
 
 /* What one worker knows of its own answering. */
@@ -59,6 +71,9 @@ void lead_fini(struct lead *lead);
 
 /* For a worker with nothing to answer: wait until it leads, or until DEADLINE_NS. */
 enum lead_result lead_take(struct lead *lead, uint64_t deadline_ns);
+
+/* For the leader, who has taken something: how long to gather more before the run, or 0. */
+uint64_t lead_gather_ns(struct lead *lead, uint64_t now_ns);
 
 /* The run from BEGAN_NS to ENDED_NS is over: give the role up, and begin to answer. */
 void lead_hand_on(struct lead *lead, uint64_t began_ns, uint64_t ended_ns, struct lead_turn *turn);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 #include "common/clock.h"
 #include "daemon/closing.h"
@@ -77,6 +78,33 @@ static uint64_t count_requests(const struct queue_node *taken)
 	return count;
 }
 
+static void count_taken(struct worker_pool *pool, uint64_t count)
+{
+	/* Relaxed, and no read-modify-write: only the leader writes it; the lead's lock orders. */
+	atomic_store_explicit(&pool->taken,
+		atomic_load_explicit(&pool->taken, memory_order_relaxed) + count,
+		memory_order_relaxed);
+}
+
+/* If it is worth a moment, wait for more and append it to TAKEN. */
+static void gather(struct worker_pool *pool, struct queue_node *taken)
+{
+	uint64_t count = count_requests(taken);
+	uint64_t gather_ns = lead_gather_ns(&pool->lead, clock_now_ns());
+
+	if (gather_ns) {
+		const struct timespec moment = clock_timespec(gather_ns);
+
+		ppoll(NULL, 0, &moment, NULL);
+		while (taken->next) {
+			taken = taken->next;
+		}
+		taken->next = queue_take(pool->queue, 0);
+		count += count_requests(taken->next);
+	}
+	count_taken(pool, count);
+}
+
 /* One turn as leader. Returns false when there will never be anything to take again. */
 static bool lead(struct worker *worker)
 {
@@ -93,10 +121,7 @@ static bool lead(struct worker *worker)
 		}
 		closing_sweep(worker->closing, clock_now_ns());
 	}
-	/* Relaxed, and no read-modify-write: only the leader writes it; the lead's lock orders. */
-	atomic_store_explicit(&pool->taken,
-		atomic_load_explicit(&pool->taken, memory_order_relaxed) + count_requests(taken),
-		memory_order_relaxed);
+	gather(pool, taken);
 	began_ns = clock_now_ns();
 	uptime_measure(pool->uptime, worker->counters, &worker->line);
 	lead_hand_on(&pool->lead, began_ns, clock_now_ns(), &turn);
@@ -121,6 +146,8 @@ static void *worker_main(void *argument)
 
 	snprintf(name, sizeof(name), "worker-%u", worker->index);
 	pthread_setname_np(pthread_self(), name);
+	/* Moments are to be short; the usual slack would double them. */
+	prctl(PR_SET_TIMERSLACK, 1);
 	/* Without it, lines to terminals are refused. */
 	(void)descriptor_thread_init();
 	while (more) {
