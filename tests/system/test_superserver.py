@@ -14,7 +14,6 @@ import unittest
 
 import harness
 
-RUPTIME = harness.program("ruptime")
 UPTIME_LINE = r"\A [0-9:]+ up .*load average: [0-9., ]+\n\Z"
 CONNECTIONS = 200
 AT_A_TIME = 16
@@ -49,8 +48,12 @@ class Service(unittest.TestCase):
 
     def setUp(self):
         directory = harness.tempdir()
-        self.url = "fdpass://%s/s" % directory.__enter__()
+        path = directory.__enter__()
         self.addCleanup(directory.__exit__, None, None, None)
+        self.url = "fdpass://%s/s" % path
+        # socat's command ends at a blank, and the build tree's path may have one.
+        self.ruptime = path + "/ruptime"
+        os.symlink(harness.program("ruptime"), self.ruptime)
         daemon = harness.Daemon("--listen=" + self.url)
         daemon.__enter__()
         self.addCleanup(daemon.__exit__, None, None, None)
@@ -66,14 +69,14 @@ class Service(unittest.TestCase):
     def test_tcpserver(self):
         # -1: it prints its port; the rest keeps it from asking name servers.
         with running("tcpserver", "-1", "-q", "-H", "-R", "-l0", "-c%d" % (2 * AT_A_TIME),
-                     "127.0.0.1", "0", RUPTIME, self.url, stdout=subprocess.PIPE) as (server, _):
+                     "127.0.0.1", "0", self.ruptime, self.url, stdout=subprocess.PIPE) as (server, _):
             with server.stdout:
                 self.serves(int(server.stdout.readline()))
 
     @needs("socat")
     def test_socat(self):
         # A colon has a meaning of its own to socat.
-        command = "%s %s" % (RUPTIME, self.url.replace(":", r"\:"))
+        command = "%s %s" % (self.ruptime, self.url.replace(":", r"\:"))
         with running("socat", "-dd", "TCP4-LISTEN:0,bind=127.0.0.1,fork,backlog=128",
                      "EXEC:" + command) as (_, log):
             def port():
