@@ -69,7 +69,8 @@ class Service(unittest.TestCase):
     def test_tcpserver(self):
         # -1: it prints its port; the rest keeps it from asking name servers.
         with running("tcpserver", "-1", "-q", "-H", "-R", "-l0", "-c%d" % (2 * AT_A_TIME),
-                     "127.0.0.1", "0", self.ruptime, self.url, stdout=subprocess.PIPE) as (server, _):
+                     "127.0.0.1", "0", self.ruptime, self.url,
+                     stdout=subprocess.PIPE) as (server, _):
             with server.stdout:
                 self.serves(int(server.stdout.readline()))
 

@@ -128,7 +128,8 @@ START_TEST(test_crowded)
 	if (_i) {
 		ck_assert_int_eq(fdpass_send(client_fds[0], STDIN_FILENO), 0);
 	}
-	ck_assert(fdpass_gate_enter(gate, &listeners[1], pair.server_fd, NOW_NS + CLOCK_S, &visitor));
+	ck_assert(fdpass_gate_enter(gate, &listeners[1], pair.server_fd, NOW_NS + CLOCK_S,
+		&visitor));
 	ck_assert_int_eq(visitor.result, _i ? FDPASS_GOT : FDPASS_LATER);
 	ck_assert_ptr_eq(visitor.listener, &listeners[0]);
 	ck_assert_uint_eq(fdpass_gate_due_ns(gate), NOW_NS + 1 + PATIENCE_NS);

@@ -26,7 +26,7 @@ static void tear_down(void)
 	lead_fini(&lead);
 }
 
-/* A run of RUN_NS, for COUNT requests that take ANSWER_NS each; often enough to be what is usual. */
+/* A run of RUN_NS, for COUNT requests that take ANSWER_NS each; often enough to be the usual. */
 static void learn(uint64_t count, uint64_t run_ns, uint64_t answer_ns)
 {
 	for (int i = 0; i < 200; i++) {

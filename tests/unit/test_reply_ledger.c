@@ -114,7 +114,8 @@ START_TEST(test_one_chain)
 		inverse *= 2 - 2654435769u * inverse;
 	}
 	for (uint32_t i = 1; i <= 1000; i++) {
-		ck_assert(reply_ledger_note(ledger, (int32_t)(i * inverse & INT32_MAX), NOW_NS + i));
+		ck_assert(reply_ledger_note(ledger, (int32_t)(i * inverse & INT32_MAX),
+			NOW_NS + i));
 	}
 	for (uint32_t i = 1; i <= 1000; i++) {
 		ck_assert_int_eq(expire(NOW_NS + 2 * MAX_NS, &keep),
