@@ -276,10 +276,12 @@ class Decisions(unittest.TestCase):
 
     def test_find_max(self):
         with OddServer("tcp://127.0.0.1:0", "--busy=1ms") as server:
-            status, got = bench("--find-max=p90<50ms", "-d", "200ms", server.address, timeout=60)
+            status, got = bench("--find-max=p90<50ms", "-d", "200ms", "--timeout=200ms",
+                                server.address, timeout=60)
             self.assertEqual(status, 0)
             self.assertTrue(200 < got["find_max"]["rate_rps"] < 1500, got["find_max"])
-            status, got = bench("--find-max=p50<10us", "-d", "50ms", server.address, timeout=60)
+            status, got = bench("--find-max=p50<10us", "-d", "50ms", "--timeout=200ms",
+                                server.address, timeout=60)
             self.assertEqual((status, got["find_max"]["rate_rps"]), (1, 0))
 
     def test_cpu_of_the_server(self):
