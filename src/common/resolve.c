@@ -57,15 +57,10 @@ int resolve_port(struct address *address, const char **why)
 	return 0;
 }
 
-/* freeaddrinfo() knows its own lists only. */
-struct unix_socket {
-	struct addrinfo info;		/* first: a pointer to it is one to the whole */
-	struct sockaddr_un name;
-};
-
-static int unix_type(enum address_scheme scheme)
+int resolve_socket_type(enum address_scheme scheme)
 {
 	switch (scheme) {
+	case ADDRESS_UDP:
 	case ADDRESS_UNIX_DGRAM:
 		return SOCK_DGRAM;
 	case ADDRESS_UNIX_SEQPACKET:
@@ -74,6 +69,12 @@ static int unix_type(enum address_scheme scheme)
 		return SOCK_STREAM;
 	}
 }
+
+/* freeaddrinfo() knows its own lists only. */
+struct unix_socket {
+	struct addrinfo info;		/* first: a pointer to it is one to the whole */
+	struct sockaddr_un name;
+};
 
 static int make_unix(const struct address *address, struct addrinfo **list, const char **why)
 {
@@ -88,7 +89,7 @@ static int make_unix(const struct address *address, struct addrinfo **list, cons
 	memcpy(made->name.sun_path, address->path, strlen(address->path));
 	made->info = (struct addrinfo){
 		.ai_family = AF_UNIX,
-		.ai_socktype = unix_type(address->scheme),
+		.ai_socktype = resolve_socket_type(address->scheme),
 		.ai_addr = (struct sockaddr *)&made->name,
 		.ai_addrlen = sizeof(made->name),
 	};
@@ -101,7 +102,7 @@ static int look_up(const struct address *address, int family, struct addrinfo **
 {
 	struct addrinfo hints = {
 		.ai_family = family,
-		.ai_socktype = address->scheme == ADDRESS_UDP ? SOCK_DGRAM : SOCK_STREAM,
+		.ai_socktype = resolve_socket_type(address->scheme),
 		.ai_flags = AI_NUMERICSERV | (address->host[0] ? 0 : AI_PASSIVE),
 	};
 	const char *host = address->host[0] ? address->host : NULL;

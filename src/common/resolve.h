@@ -21,6 +21,9 @@
  */
 int resolve_port(struct address *address, const char **why);
 
+/* The type of the sockets of SCHEME, which is not that of XSI queues: SOCK_STREAM and so on. */
+int resolve_socket_type(enum address_scheme scheme);
+
 /*
  * The socket addresses of ADDRESS, whose port is a number. With a host: those of FAMILY, which is
  * AF_UNSPEC, AF_INET or AF_INET6; if the host is left out, those to bind for every local address,

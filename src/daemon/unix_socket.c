@@ -20,6 +20,7 @@
 #include "common/clock.h"
 #include "common/fdpass.h"
 #include "common/io.h"
+#include "common/resolve.h"
 
 #define BACKLOG 65535
 
@@ -41,18 +42,6 @@ struct place {
 	char temporary[32];
 	const char *bound;			/* the one that the socket is bound to */
 };
-
-static int type_of(enum address_scheme scheme)
-{
-	switch (scheme) {
-	case ADDRESS_UNIX_DGRAM:
-		return SOCK_DGRAM;
-	case ADDRESS_UNIX_SEQPACKET:
-		return SOCK_SEQPACKET;
-	default:
-		return SOCK_STREAM;
-	}
-}
 
 /* One that no id can hold must not turn into another, least of all into root's. */
 static bool parse_id(const char *text, uint32_t *id)
@@ -152,7 +141,7 @@ static int check_name(const struct place *place, const struct address *address, 
 		errno = EEXIST;
 		return -1;
 	}
-	probe_fd = socket(AF_UNIX, type_of(address->scheme) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	probe_fd = socket(AF_UNIX, resolve_socket_type(address->scheme) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (probe_fd < 0) {
 		return -1;
 	}
@@ -231,7 +220,7 @@ int unix_socket_open(const struct address *address, struct unix_socket_id *id, c
 	if (look_up_owners(address, &uid, &gid, why) < 0 || open_place(&place, address, why) < 0) {
 		return -1;
 	}
-	fd = socket(AF_UNIX, type_of(address->scheme) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, resolve_socket_type(address->scheme) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || check_name(&place, address, why) < 0) {
 		io_close(&fd);
 	} else if (bind_and_permit(fd, &place, address, uid, gid) < 0 ||

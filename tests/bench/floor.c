@@ -72,7 +72,7 @@ static int open_inet(struct address *address)
 	    getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
 		die("listen");
 	}
-	freeaddrinfo(list);
+	resolve_free(list);
 	resolve_describe((struct sockaddr *)&bound, len, address->scheme, address);
 	return fd;
 }
