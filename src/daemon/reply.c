@@ -13,17 +13,6 @@
 #include "daemon/descriptor.h"
 #include "daemon/msgq.h"
 
-void reply_count_drops(const struct reply *reply, const struct listener *listener,
-	enum stats_drop reason, unsigned count)
-{
-	stats_add(&reply->counters->dropped[listener->address.scheme][reason], count);
-}
-
-void reply_count(const struct reply *reply, const struct listener *listener, unsigned count)
-{
-	stats_add(&reply->counters->replies[listener->address.scheme], count);
-}
-
 /*
  * Send TEXT and the end of the stream, and let the connection close in its own time. Returns false
  * if that failed: then it is closed, and counted.

@@ -29,10 +29,17 @@ void reply_batch(const struct reply *reply, struct request *batch);
 void reply_datagrams(const struct reply *reply, struct request *batch);
 
 /* Count that COUNT requests of LISTENER got no line. */
-void reply_count_drops(const struct reply *reply, const struct listener *listener,
-	enum stats_drop reason, unsigned count);
+static inline void reply_count_drops(const struct reply *reply, const struct listener *listener,
+	enum stats_drop reason, unsigned count)
+{
+	stats_add(&reply->counters->dropped[listener->address.scheme][reason], count);
+}
 
 /* Count that COUNT requests of LISTENER got theirs. */
-void reply_count(const struct reply *reply, const struct listener *listener, unsigned count);
+static inline void reply_count(const struct reply *reply, const struct listener *listener,
+	unsigned count)
+{
+	stats_add(&reply->counters->replies[listener->address.scheme], count);
+}
 
 #endif
