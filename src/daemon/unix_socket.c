@@ -43,6 +43,11 @@ struct place {
 	const char *bound;			/* the one that the socket is bound to */
 };
 
+static int make_socket(enum address_scheme scheme)
+{
+	return socket(AF_UNIX, resolve_socket_type(scheme) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
 /* One that no id can hold must not turn into another, least of all into root's. */
 static bool parse_id(const char *text, uint32_t *id)
 {
@@ -141,7 +146,7 @@ static int check_name(const struct place *place, const struct address *address, 
 		errno = EEXIST;
 		return -1;
 	}
-	probe_fd = socket(AF_UNIX, resolve_socket_type(address->scheme) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	probe_fd = make_socket(address->scheme);
 	if (probe_fd < 0) {
 		return -1;
 	}
@@ -220,7 +225,7 @@ int unix_socket_open(const struct address *address, struct unix_socket_id *id, c
 	if (look_up_owners(address, &uid, &gid, why) < 0 || open_place(&place, address, why) < 0) {
 		return -1;
 	}
-	fd = socket(AF_UNIX, resolve_socket_type(address->scheme) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = make_socket(address->scheme);
 	if (fd < 0 || check_name(&place, address, why) < 0) {
 		io_close(&fd);
 	} else if (bind_and_permit(fd, &place, address, uid, gid) < 0 ||
