@@ -20,7 +20,7 @@ class Comparison(unittest.TestCase):
     def verdicts(self, *b_options):
         with OddServer("tcp://127.0.0.1:0", "--busy=200us") as a, \
                 OddServer("tcp://127.0.0.1:0", *b_options) as b:
-            return [bench("-c", "4", "-d", "2s", "--warmup=100ms", "--vs=" + b.address,
+            return [bench("-c", "4", "-d", "5s", "--warmup=100ms", "--vs=" + b.address,
                           a.address)[1]["vs"]["verdict"] for _ in range(TRIES)]
 
     def test_same(self):
