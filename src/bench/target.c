@@ -20,19 +20,6 @@
 
 enum probe { PROBE_SILENT, PROBE_PLAIN, PROBE_EXTENDED };
 
-static int socktype_of(enum address_scheme scheme)
-{
-	switch (scheme) {
-	case ADDRESS_UDP:
-	case ADDRESS_UNIX_DGRAM:
-		return SOCK_DGRAM;
-	case ADDRESS_UNIX_SEQPACKET:
-		return SOCK_SEQPACKET;
-	default:
-		return SOCK_STREAM;
-	}
-}
-
 static void set_sockaddr(struct target *target, const void *sockaddr, socklen_t len)
 {
 	memcpy(&target->sockaddr, sockaddr, len);
@@ -156,7 +143,7 @@ int target_find(struct target *target, const char *text, const char **why)
 	if (address_parse_target(&target->address, ADDRESS_TCP, text, strlen(text), why) < 0) {
 		return -1;
 	}
-	target->socktype = socktype_of(target->address.scheme);
+	target->socktype = resolve_socket_type(target->address.scheme);
 	if (address_is_inet(&target->address)) {
 		if (find_inet(target, why) < 0) {
 			return -1;

@@ -263,7 +263,7 @@ void command_run(const char *path, uint64_t timeout_ns, int cancel_fd,
 	}
 	follow(&run, deadline_ns, cancel_fd);
 	finish(&run, &status);
-	command_kill_children(0);
+	command_kill_children();
 	judge(&run, &status, timeout_ns, result);
 }
 
@@ -271,7 +271,7 @@ void command_run(const char *path, uint64_t timeout_ns, int cancel_fd,
  * Send a SIGKILL to the children that the kernel lists, as many as fit in one read. No stdio: this
  * process may have been forked by one with threads. Returns how many were sent one.
  */
-static unsigned kill_listed(int spared)
+static unsigned kill_listed(void)
 {
 	char list[4096];
 	int list_fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
@@ -285,7 +285,7 @@ static unsigned kill_listed(int spared)
 			pid = pid * 10 + (list[i] - '0');
 			continue;
 		}
-		if (pid && pid != spared && kill(pid, SIGKILL) == 0) {
+		if (pid && kill(pid, SIGKILL) == 0) {
 			killed++;
 		}
 		pid = 0;
@@ -294,39 +294,30 @@ static unsigned kill_listed(int spared)
 	return killed;
 }
 
-static unsigned reap_all_but(int spared)
+static unsigned reap_dead(void)
 {
 	unsigned reaped = 0;
-	siginfo_t info;
 
-	for (;;) {
-		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid ||
-		    info.si_pid == spared) {
-			return reaped;
-		}
-		waitpid(info.si_pid, NULL, 0);
+	while (waitpid(-1, NULL, WNOHANG) > 0) {
 		reaped++;
 	}
+	return reaped;
 }
 
-unsigned command_kill_children(int spared)
+unsigned command_kill_children(void)
 {
-	unsigned reaped = reap_all_but(spared);
+	unsigned reaped = reap_dead();
 
-	/* Usually there is no child at all, and the system call above was all it took. */
+	/* Usually there is no child at all, and the next system call is the last. */
 	for (int round = 0; round < KILL_ROUNDS; round++) {
-		siginfo_t info = { .si_pid = 0 };
+		siginfo_t info;
 
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
-		    !kill_listed(spared)) {
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !kill_listed()) {
 			break;
 		}
 		/* Each was sent a SIGKILL: the next to die is awaited, not slept for. */
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == 0 && info.si_pid == spared) {
-			break;
-		}
-		reaped += reap_all_but(spared);
+		waitid(P_ALL, 0, &info, WEXITED | WNOWAIT);
+		reaped += reap_dead();
 	}
 	return reaped;
 }

@@ -34,9 +34,9 @@ void command_run(const char *path, uint64_t timeout_ns, int cancel_fd,
 	struct command_result *result);
 
 /*
- * Kill and reap every child of this process but SPARED (0: none), and the orphans that come to it
- * by that, until there is none. Returns how many were reaped.
+ * Kill and reap every child of this process, and the orphans that come to it by that, until there
+ * is none. Returns how many were reaped.
  */
-unsigned command_kill_children(int spared);
+unsigned command_kill_children(void);
 
 #endif

@@ -157,7 +157,7 @@ static bool bury(struct runner *runner)
 	epoll_ctl(runner->watch_fd, EPOLL_CTL_DEL, runner->pid_fd, NULL);
 	io_close(&runner->pid_fd);
 	io_close(&runner->sock_fd);
-	command_kill_children(0);
+	command_kill_children();
 	return true;
 }
 
@@ -293,7 +293,7 @@ void runner_end(struct runner *runner, int patience_ms)
 			pidfd_send_signal(runner->pid_fd, SIGKILL, NULL, 0);
 		}
 		waitid(P_PIDFD, (id_t)runner->pid_fd, &(siginfo_t){ 0 }, WEXITED);
-		command_kill_children(0);
+		command_kill_children();
 	}
 }
 
