@@ -181,9 +181,9 @@ class Adoption(Queues):
                 local.remove(local.msgget(self.key))
 
     def test_no_queue_is_left_in_the_system(self):
-        script = ("echo 0 >/proc/sys/kernel/msgmni && exec %s -l msgq://%d" %
-                  (harness.program("ruptimed"), self.key))
-        done = harness.run(["unshare", "--user", "--map-root-user", "--ipc", "sh", "-c", script])
+        script = 'echo 0 >/proc/sys/kernel/msgmni && exec "$0" -l msgq://%d' % self.key
+        done = harness.run(["unshare", "--user", "--map-root-user", "--ipc", "sh", "-c", script,
+                            harness.program("ruptimed")])
         if "ruptimed" not in done.stderr:
             self.skipTest("no IPC namespace here: " + done.stderr.strip())
         self.assertEqual(done.returncode, 1, done.stderr)
