@@ -176,6 +176,7 @@ static void welcome(struct ingress *acceptor, const struct listener *listener, i
 
 static enum turn accept_turn(struct ingress *acceptor, const struct listener *listener)
 {
+	struct acceptor *state = acceptor->state;
 	struct request_batch batch = { NULL, NULL, 0 };
 	enum turn turn = TURN_OVER;
 
@@ -199,7 +200,7 @@ static enum turn accept_turn(struct ingress *acceptor, const struct listener *li
 		/* Whatever else it was, it was the end of that one connection. */
 	}
 	if (request_batch_push(&batch, acceptor->queue)) {
-		((struct acceptor *)acceptor->state)->hurry = true;
+		state->hurry = true;
 	}
 	return turn;
 }

@@ -22,7 +22,6 @@
 #define RUPTIME_DAEMON_LEAD_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
