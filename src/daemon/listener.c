@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/filter.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -358,28 +362,54 @@ int listener_shut_door(const struct listener *listener)
 	return listener_is_datagram(listener) ? drop_datagrams(listener->fd) : 0;
 }
 
-bool listener_has_handshakes(const struct listener *listener)
+/* Is PORT in these LEN bytes of sock_diag(7)'s answer? -1: no, and they are the last. */
+static int find_port(const struct nlmsghdr *at, size_t len, uint16_t port)
 {
-	const unsigned syn_received = 3; /* TCP_SYN_RECV of the kernel's net/tcp_states.h */
-	unsigned port = (unsigned)atoi(listener->address.port);
-	bool found = false;
-	char row[256];
+	for (; NLMSG_OK(at, len); at = NLMSG_NEXT(at, len)) {
+		const struct inet_diag_msg *found = NLMSG_DATA(at);
 
-	for (int i = 0; i < 2 && listener->address.scheme == ADDRESS_TCP; i++) {
-		FILE *table = fopen(i ? "/proc/self/net/tcp6" : "/proc/self/net/tcp", "re");
-		unsigned local_port;
-		unsigned state;
-
-		while (table && !found && fgets(row, sizeof(row), table)) {
-			found = sscanf(row, "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x", &local_port,
-					&state) == 2 &&
-				local_port == port && state == syn_received;
+		if (at->nlmsg_type == NLMSG_DONE || at->nlmsg_type == NLMSG_ERROR) {
+			return -1;
 		}
-		if (table) {
-			fclose(table);
+		if (ntohs(found->id.idiag_sport) == port) {
+			return 1;
 		}
 	}
-	return found;
+	return 0;
+}
+
+/* The kernel is asked for this state only: its table may hold 100,000 connections that are over. */
+bool listener_has_handshakes(const struct listener *listener)
+{
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 request;
+	} ask = {
+		.header = { sizeof(ask), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 0, 0 },
+		.request = { .sdiag_family = AF_INET6, .sdiag_protocol = IPPROTO_TCP,
+			.idiag_states = 1 << TCP_SYN_RECV },
+	};
+	uint16_t port = (uint16_t)atoi(listener->address.port);
+	_Alignas(struct nlmsghdr) char answer[16384];
+	int found = 0;
+
+	if (listener->address.scheme != ADDRESS_TCP) {
+		return false;
+	}
+	for (int i = 0; i < 2 && found <= 0; i++) {
+		int diag_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+		bool asked = diag_fd >= 0 && send(diag_fd, &ask, sizeof(ask), 0) == sizeof(ask);
+
+		found = 0;
+		while (asked && found == 0) {
+			ssize_t got = recv(diag_fd, answer, sizeof(answer), 0);
+
+			found = got <= 0 ? -1 : find_port((void *)answer, (size_t)got, port);
+		}
+		io_close(&diag_fd);
+		ask.request.sdiag_family = AF_INET;
+	}
+	return found > 0;
 }
 
 void listener_remove_names(const struct listener_set *set)

@@ -60,7 +60,7 @@ int listener_open(struct listener_set *set, const struct address *address, uid_t
 int listener_shut_door(const struct listener *listener);
 
 /*
- * Is any handshake under way with it? Only for TCP; reads the kernel's whole table of connections.
+ * Is any handshake under way with it? Only for TCP.
  */
 bool listener_has_handshakes(const struct listener *listener);
 
