@@ -120,8 +120,10 @@ class Misbehaviour(RunnerCase):
             for _ in range(20):
                 sock.send(b"?")
                 sock.send(request)
-            harness.wait_for(lambda: clients.state(self.daemon)["udp"].get("run-failed") == 40,
-                             what="the requests to be dropped")
+            # Before the first has been received there is no state of "udp".
+            harness.wait_for(
+                lambda: clients.state(self.daemon).get("udp", {}).get("run-failed") == 40,
+                what="the requests to be dropped")
             self.command("echo up")
             sock.send(b"?")
             self.assertEqual(sock.recv(1000), b"up\n")
