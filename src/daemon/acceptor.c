@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "common/clock.h"
@@ -34,15 +33,8 @@
 #define LAST_CALL_NS (500 * CLOCK_MS)
 #define THRESHOLD_MS 5
 
-/*
- * While all workers are busy, whoever comes waits in any case: then more are gathered before the
- * next look, instead of waking up for each of them.
- */
-#define REST_NS (200 * CLOCK_US)
-
 struct acceptor {
 	struct fdpass_gate *gate;	/* NULL: nothing listens for descriptors */
-	bool hurry;			/* a worker slept: it has nothing else to do */
 };
 
 enum turn {
@@ -105,7 +97,7 @@ static void let_through(struct ingress *acceptor, struct fdpass_visitor *visitor
 		return;
 	}
 	if (batch->first && batch->first->listener != visitor->listener) {
-		request_batch_push(batch, acceptor->queue);
+		ingress_push(acceptor, batch);
 	}
 	request = ingress_take(acceptor, batch);
 	request->listener = visitor->listener;
@@ -126,7 +118,7 @@ static void open_gate(struct ingress *acceptor, struct fdpass_gate *gate, uint64
 		}
 		let_through(acceptor, &visitor, &batch);
 	}
-	request_batch_push(&batch, acceptor->queue);
+	ingress_push(acceptor, &batch);
 }
 
 /* Most send their descriptor right away; whoever has not by now goes to the gate. */
@@ -176,7 +168,6 @@ static void welcome(struct ingress *acceptor, const struct listener *listener, i
 
 static enum turn accept_turn(struct ingress *acceptor, const struct listener *listener)
 {
-	struct acceptor *state = acceptor->state;
 	struct request_batch batch = { NULL, NULL, 0 };
 	enum turn turn = TURN_OVER;
 
@@ -199,9 +190,7 @@ static enum turn accept_turn(struct ingress *acceptor, const struct listener *li
 		}
 		/* Whatever else it was, it was the end of that one connection. */
 	}
-	if (request_batch_push(&batch, acceptor->queue)) {
-		state->hurry = true;
-	}
+	ingress_push(acceptor, &batch);
 	return turn;
 }
 
@@ -221,7 +210,6 @@ static void accept_until_stop(struct ingress *acceptor)
 	const struct listener_set *listeners = acceptor->listeners;
 	struct acceptor *state = acceptor->state;
 	struct pollfd *watched = acceptor->watched;
-	const struct timespec rest = clock_timespec(REST_NS);
 	int pause_ms = 0;
 
 	for (;;) {
@@ -244,11 +232,7 @@ static void accept_until_stop(struct ingress *acceptor)
 			}
 		}
 		pause_ms = starved ? next_pause_ms(pause_ms) : 0;
-		if (!state->hurry) {
-			/* Only the stop ends it early. */
-			ppoll(watched, 1, &rest, NULL);
-		}
-		state->hurry = false;
+		ingress_step_aside(acceptor);
 	}
 }
 
@@ -304,8 +288,6 @@ static void *acceptor_main(void *argument)
 	struct acceptor *state = acceptor->state;
 
 	pthread_setname_np(pthread_self(), "acceptor");
-	/* The usual slack of 50 us would be a quarter of a rest. */
-	prctl(PR_SET_TIMERSLACK, 1);
 	accept_until_stop(acceptor);
 	ingress_drain(acceptor, drain);
 	if (state->gate) {

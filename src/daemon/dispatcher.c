@@ -88,7 +88,7 @@ static void read_turn(struct dispatcher *dispatcher, unsigned i)
 		}
 		take_message(dispatcher, listener, (size_t)got - header_bytes, &batch);
 	}
-	request_batch_push(&batch, dispatcher->ingress->queue);
+	ingress_push(dispatcher->ingress, &batch);
 	if (dispatcher->ingress->options->print_messages) {
 		fflush(stdout);
 	}
@@ -142,6 +142,7 @@ static void *dispatcher_main(void *argument)
 		if (watched[0].revents) {
 			request_stop(dispatcher);
 		}
+		ingress_step_aside(ingress);
 	}
 	return NULL;
 }

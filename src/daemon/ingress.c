@@ -2,6 +2,7 @@
 #include "daemon/ingress.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ int ingress_prepare(struct ingress *ingress, bool (*ours)(const struct listener 
 	size_t state_bytes)
 {
 	ingress->running = false;
+	ingress->woke = false;
 	ingress->stop_fd = io_event_open();
 	ingress->pool = request_pool_new(ingress->capacity);
 	ingress->state = calloc(1, state_bytes);
@@ -105,9 +107,24 @@ struct request *ingress_take(struct ingress *ingress, struct request_batch *batc
 	struct request *request = request_pool_take(ingress->pool);
 
 	while (!request) {
-		request_batch_push(batch, ingress->queue);
+		ingress_push(ingress, batch);
 		request_pool_wait(ingress->pool, CLOCK_NEVER);
 		request = request_pool_take(ingress->pool);
 	}
 	return request;
+}
+
+void ingress_push(struct ingress *ingress, struct request_batch *batch)
+{
+	if (request_batch_push(batch, ingress->queue)) {
+		ingress->woke = true;
+	}
+}
+
+void ingress_step_aside(struct ingress *ingress)
+{
+	if (!ingress->woke) {
+		sched_yield();
+	}
+	ingress->woke = false;
 }

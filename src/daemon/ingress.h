@@ -31,6 +31,7 @@ struct ingress {
 	int stop_fd;			/* readable once it is to stop */
 	pthread_t thread;
 	bool running;
+	bool woke;			/* a worker slept when it pushed last */
 };
 
 /*
@@ -62,5 +63,15 @@ void ingress_drain(struct ingress *ingress,
 
 /* A request of its pool, after a sleep if all are out. What is in BATCH is pushed before that. */
 struct request *ingress_take(struct ingress *ingress, struct request_batch *batch);
+
+/* Give the batch away to the queue, and leave *BATCH empty. Does nothing if it is empty. */
+void ingress_push(struct ingress *ingress, struct request_batch *batch);
+
+/*
+ * When what there was has been pushed: if that woke no worker, those who could answer are under
+ * way, and whoever comes waits in any case. Then whatever else can run goes first, so that the
+ * next look finds more; where a CPU has nothing else to do this returns at once.
+ */
+void ingress_step_aside(struct ingress *ingress);
 
 #endif

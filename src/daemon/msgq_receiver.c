@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -129,6 +130,8 @@ static void *receiver_main(void *argument)
 		if (count >= 0) {
 			receiver->pause_ms = 0;
 			forward(receiver, count);
+			/* The dispatcher first: then the next burst is a longer one. */
+			sched_yield();
 		} else if (errno != EINTR) {
 			recover(receiver);
 		}

@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -54,6 +55,9 @@ void __tsan_release(void *address);
 
 #define CACHE_LINE_BYTES 64
 
+/* As long as a sleep and a wake-up may take together where CPUs are virtual. */
+#define SPIN_NS (100 * CLOCK_US)
+
 _Static_assert(sizeof(struct queue_node) == sizeof(struct cds_lfs_node) &&
 		       offsetof(struct queue_node, next) == offsetof(struct cds_lfs_node, next),
 	"a queue_node is liburcu's node under our own name");
@@ -65,6 +69,8 @@ struct queue {
 	/* Read by every push, written only around a sleep. */
 	_Alignas(CACHE_LINE_BYTES) _Atomic uint32_t sleeping;
 	_Atomic bool closed;
+	/* The taker's: when it last waited, something came within SPIN_NS. */
+	_Alignas(CACHE_LINE_BYTES) bool busy;
 };
 
 static struct cds_lfs_node *to_urcu(struct queue_node *node)
@@ -83,6 +89,7 @@ struct queue *queue_new(void)
 	atomic_init(&queue->weight, 0);
 	atomic_init(&queue->sleeping, 0);
 	atomic_init(&queue->closed, false);
+	queue->busy = false;
 	return queue;
 }
 
@@ -155,6 +162,27 @@ static struct queue_node *take_reversed(struct queue *queue)
 	return oldest;
 }
 
+static bool is_worth_a_look(const struct queue *queue)
+{
+	return !queue_is_empty(queue) || atomic_load_explicit(&queue->closed, memory_order_acquire);
+}
+
+/*
+ * Wait for a moment without sleeping, and let anybody else who can run do so: on a machine whose
+ * CPUs all have work, that is whoever brings us ours, and neither side makes a system call to
+ * wake the other. Returns whether something came.
+ */
+static bool spin(const struct queue *queue, uint64_t began_ns)
+{
+	do {
+		sched_yield();
+		if (is_worth_a_look(queue)) {
+			return true;
+		}
+	} while (clock_now_ns() - began_ns < SPIN_NS);
+	return false;
+}
+
 /* Returns when there may be something to take, or when the deadline has passed. */
 static void sleep_until(struct queue *queue, uint64_t deadline_ns)
 {
@@ -162,13 +190,23 @@ static void sleep_until(struct queue *queue, uint64_t deadline_ns)
 
 	atomic_store_explicit(&queue->sleeping, 1, memory_order_relaxed);
 	cmm_smp_mb(); /* (A) */
-	if (queue_is_empty(queue) && !atomic_load_explicit(&queue->closed, memory_order_acquire)) {
+	if (!is_worth_a_look(queue)) {
 		/* FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC. */
 		syscall(SYS_futex, &queue->sleeping, FUTEX_WAIT_BITSET_PRIVATE, 1,
 			deadline_ns == CLOCK_NEVER ? NULL : &deadline, NULL,
 			FUTEX_BITSET_MATCH_ANY);
 	}
 	atomic_store_explicit(&queue->sleeping, 0, memory_order_relaxed);
+}
+
+static void wait_until(struct queue *queue, uint64_t deadline_ns)
+{
+	uint64_t began_ns = clock_now_ns();
+
+	if (!queue->busy || !spin(queue, began_ns)) {
+		sleep_until(queue, deadline_ns);
+		queue->busy = clock_now_ns() - began_ns < SPIN_NS;
+	}
 }
 
 struct queue_node *queue_take(struct queue *queue, uint64_t deadline_ns)
@@ -182,7 +220,7 @@ struct queue_node *queue_take(struct queue *queue, uint64_t deadline_ns)
 		if (deadline_ns != CLOCK_NEVER && clock_now_ns() >= deadline_ns) {
 			return NULL;
 		}
-		sleep_until(queue, deadline_ns);
+		wait_until(queue, deadline_ns);
 	}
 }
 

@@ -24,6 +24,8 @@ struct receiver {
 	struct mmsghdr messages[RECEIVE_MESSAGES];
 	struct iovec parts[RECEIVE_MESSAGES];
 	struct request *requests[RECEIVE_MESSAGES];	/* those behind MESSAGES, or NULL */
+	bool armed[RECEIVE_MESSAGES];			/* as the last call left them unused */
+	bool is_unix;					/* for what they are armed */
 	uint8_t payloads[RECEIVE_MESSAGES][PAYLOAD_BYTES];
 	/* UNIX sockets: for descriptors, which nobody has asked for. */
 	_Alignas(struct cmsghdr) uint8_t rights[RECEIVE_MESSAGES][FDPASS_CONTROL_BYTES];
@@ -35,10 +37,17 @@ static unsigned arm(struct receiver *receiver, bool is_unix)
 	struct request_batch nothing = { NULL, NULL, 0 };
 	unsigned armed = 0;
 
+	if (receiver->is_unix != is_unix) {
+		memset(receiver->armed, 0, sizeof(receiver->armed));
+		receiver->is_unix = is_unix;
+	}
 	for (; armed < RECEIVE_MESSAGES; armed++) {
 		struct request **request = &receiver->requests[armed];
 		struct msghdr *header = &receiver->messages[armed].msg_hdr;
 
+		if (receiver->armed[armed]) {
+			continue;
+		}
 		if (!*request) {
 			*request = armed ? request_pool_take(receiver->ingress->pool)
 					 : ingress_take(receiver->ingress, &nothing);
@@ -53,6 +62,7 @@ static unsigned arm(struct receiver *receiver, bool is_unix)
 		header->msg_controllen = is_unix ? sizeof(receiver->rights[armed])
 						 : sizeof((*request)->datagram.control);
 		header->msg_flags = 0;
+		receiver->armed[armed] = true;
 	}
 	return armed;
 }
@@ -137,6 +147,7 @@ static bool receive_some(struct receiver *receiver, const struct listener *liste
 	for (unsigned i = 0; i < (unsigned)got; i++) {
 		enum stats_drop reason;
 
+		receiver->armed[i] = false;
 		if (parse(receiver, listener, i, &reason)) {
 			request_batch_add(&batch, receiver->requests[i]);
 			receiver->requests[i] = NULL;
@@ -144,7 +155,7 @@ static bool receive_some(struct receiver *receiver, const struct listener *liste
 			stats_add(&counters->dropped[scheme][reason], 1);
 		}
 	}
-	request_batch_push(&batch, receiver->ingress->queue);
+	ingress_push(receiver->ingress, &batch);
 	return got > 0;
 }
 
@@ -165,6 +176,7 @@ static void receive_until_stop(struct receiver *receiver)
 				receive_some(receiver, &listeners->all[i]);
 			}
 		}
+		ingress_step_aside(receiver->ingress);
 	}
 }
 
