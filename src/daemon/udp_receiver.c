@@ -16,6 +16,9 @@
 /* The gain of recvmmsg() over recvfrom() is used up at some ten messages a call. */
 #define RECEIVE_MESSAGES 64
 
+/* Calls for one listener before the others have their turn. */
+#define TURN_CALLS 8
+
 /* One more than a request may have, so that one that is too long is seen to be. */
 #define PAYLOAD_BYTES (PROTOCOL_EXTENDED_MAX_BYTES + 1)
 
@@ -159,6 +162,14 @@ static bool receive_some(struct receiver *receiver, const struct listener *liste
 	return got > 0;
 }
 
+/* While there is more, poll() has nothing to tell. */
+static void receive_turn(struct receiver *receiver, const struct listener *listener)
+{
+	for (int i = 0; i < TURN_CALLS && receive_some(receiver, listener); i++) {
+		ingress_step_aside(receiver->ingress);
+	}
+}
+
 static void receive_until_stop(struct receiver *receiver)
 {
 	const struct listener_set *listeners = receiver->ingress->listeners;
@@ -173,10 +184,9 @@ static void receive_until_stop(struct receiver *receiver)
 		}
 		for (unsigned i = 0; i < listeners->count; i++) {
 			if (fds[i + 1].revents) {
-				receive_some(receiver, &listeners->all[i]);
+				receive_turn(receiver, &listeners->all[i]);
 			}
 		}
-		ingress_step_aside(receiver->ingress);
 	}
 }
 
