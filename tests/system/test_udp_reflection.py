@@ -6,6 +6,7 @@ at ten times the length.
 """
 
 import contextlib
+import os
 import random
 import select
 import socket
@@ -128,7 +129,7 @@ class Reflection(Campaign):
         for size in (100, 512):
             with self.subTest(size):
                 self.start()
-                count = 50000 * SCALE
+                count = 20000 * SCALE
                 begun = time.monotonic()
                 with Tap() as tap:
                     took = self.forge(public_sources(10000 * SCALE), count, EXTENDED[:size])
@@ -147,7 +148,7 @@ class Reflection(Campaign):
     def test_a_victim_nearby(self):
         """One byte in its name: its rate, and one in eight of the rest."""
         self.start()
-        count = 50000 * SCALE
+        count = 20000 * SCALE
         begun = time.monotonic()
         with Tap() as tap:
             took = self.forge([socket.inet_aton("10.88.1.1")], count, PLAIN)
@@ -204,7 +205,7 @@ class Loops(Campaign):
         "echo": (7, lambda got: got),
         "daytime": (13, lambda got: b"Thu Jan  1 00:00:00 1970\r\n"),
         "qotd": (17, lambda got: b"I know that I know nothing.\r\n"),
-        "chargen": (19, lambda got: bytes(random.choices(range(32, 127), k=72)) + b"\r\n"),
+        "chargen": (19, lambda got: bytes(range(32, 104)) + b"\r\n"),
         "time": (37, lambda got: b"\x83\xaa\x7e\x80"),
         "tftp": (69, lambda got: b"\0\5\0\4illegal operation\0"),
     }
@@ -225,7 +226,7 @@ class Loops(Campaign):
             now = clients.state(self.daemon)["udp"]
             rests = now == last and now["waiting"] == 0 and now["requests"] >= self.COUNT
             last.update(now)
-            harness.let_pass(0.1)
+            harness.let_pass(0.02)
             return rests
 
         harness.wait_for(at_rest, 10, "an end of it")
@@ -270,8 +271,11 @@ class Lines(Campaign):
 
     def test_sent_back(self):
         lines = ["x", "RUq1", "RUq1" + "0" * 12, "RUr1", "0", " ", "RUq1" + " " * 490]
-        lines += ["".join(chr(random.randrange(32, 127)) for _ in range(random.randrange(1, 490)))
-                  for _ in range(5 * SCALE)]
+        seed = int(os.environ.get("RUPTIME_TEST_SEED") or time.time_ns())
+        print("# RUPTIME_TEST_SEED=%d" % seed)
+        dice = random.Random(seed)
+        lines += ["".join(chr(dice.randrange(32, 127)) for _ in range(dice.randrange(1, 490)))
+                  for _ in range(3 * SCALE)]
         for line in lines:
             with self.subTest(line), harness.tempdir() as directory:
                 command = harness.fake_command(directory, "cat <<'end'\n%s\nend" % line)
@@ -317,10 +321,11 @@ class Flood(Campaign):
         print("# %d datagrams of garbage a second: %d answers a second over TCP, %d over UDP" %
               (sent[0] / took, tcp["ok"] / took, udp["ok"] / took))
         clients.expect_all_answered(self, tcp)
-        clients.expect_all_answered(self, udp)
         self.assertGreater(sent[0], 10000)
         ledger = clients.state_at_rest(self, self.daemon, "udp")
         lost = clients.state(self.daemon)["kernel-dropped"]
+        # Where the buffer may not be large, garbage takes the room of others.
+        clients.expect_all_answered(self, udp, but=("timeout",) if lost else ())
         self.assertEqual(ledger["malformed"] + lost, sent[0])
 
 
