@@ -17,12 +17,10 @@
 
 #include "common/io.h"
 #include "common/resolve.h"
+#include "daemon/udp_socket.h"
 
 /* Cut by the kernel to net.core.somaxconn. */
 #define BACKLOG 65535
-
-/* Some 5,000 datagrams: what may come while a run is under way. Cut to net.core.rmem_max. */
-#define RECEIVE_BUFFER_BYTES (4 << 20)
 
 /* How often another port is tried when a free one of IPv4 is taken on IPv6. */
 #define SAME_PORT_TRIES 16
@@ -58,44 +56,13 @@ static int set_flag(int fd, int level, int name)
 	return setsockopt(fd, level, name, &one, sizeof(one));
 }
 
-/*
- * A datagram socket bound to no particular address learns with each datagram which of them was
- * asked, so that the answer can leave from there.
- */
-static int ask_for_destination(int fd, int family)
-{
-	if (family == AF_INET6) {
-		return set_flag(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
-	}
-	return set_flag(fd, IPPROTO_IP, IP_PKTINFO);
-}
-
-/* However it was written: '*', 0.0.0.0 or [::]. */
-static bool is_any(const struct sockaddr *sockaddr)
-{
-	if (sockaddr->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const void *)sockaddr;
-
-		return IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
-	}
-	return ((const struct sockaddr_in *)(const void *)sockaddr)->sin_addr.s_addr == INADDR_ANY;
-}
-
 static int prepare(int fd, const struct address *address, const struct addrinfo *info)
 {
-	int family = info->ai_family;
-	int bytes = RECEIVE_BUFFER_BYTES;
-
-	if (family == AF_INET6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0) {
+	if (info->ai_family == AF_INET6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0) {
 		return -1;
 	}
-	if (address->scheme == ADDRESS_TCP) {
-		return set_flag(fd, SOL_SOCKET, SO_REUSEADDR);
-	}
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) < 0) {
-		return -1;
-	}
-	return is_any(info->ai_addr) ? ask_for_destination(fd, family) : 0;
+	return address->scheme == ADDRESS_TCP ? set_flag(fd, SOL_SOCKET, SO_REUSEADDR)
+					      : udp_socket_prepare(fd, info);
 }
 
 /* Returns a bound, listening descriptor, or -1 with errno. */

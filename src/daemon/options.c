@@ -12,9 +12,11 @@
 #include "common/clock.h"
 #include "common/resolve.h"
 #include "common/units.h"
+#include "daemon/rate_limit.h"
 #include "daemon/source.h"
 
 #define DEFAULT_QUEUE	       4096
+#define DEFAULT_RATE	       50
 #define DEFAULT_RUN_TIMEOUT_NS (1 * CLOCK_S)
 #define LONGEST_RUN_NS	       (3600 * CLOCK_S)
 
@@ -25,6 +27,10 @@ enum {
 	KEY_PID_FILE,
 	KEY_READY_FD,
 	KEY_PRINT_MESSAGES,
+	KEY_UDP_ALLOW,
+	KEY_UDP_OPEN,
+	KEY_RATE,
+	KEY_RATE_DRY_RUN,
 	KEY_QUIET,
 };
 
@@ -41,6 +47,10 @@ static const struct cli_option table[] = {
 	{ KEY_PID_FILE, "pid-file", "PATH", "lock PATH, and hold the process number there", 0 },
 	{ KEY_READY_FD, "ready-fd", "N", "write a newline to descriptor N when serving", 0 },
 	{ KEY_PRINT_MESSAGES, "print-messages", NULL, "print XSI messages on standard output", 0 },
+	{ KEY_UDP_ALLOW, "udp-allow", "CIDR", "answer one byte from there; may be repeated", 0 },
+	{ KEY_UDP_OPEN, "udp-open", NULL, "answer one byte from anywhere, whoever abuses it", 0 },
+	{ KEY_RATE, "rate", "N/s", "UDP answers a second to one address; 0: any number (50/s)", 0 },
+	{ KEY_RATE_DRY_RUN, "rate-dry-run", NULL, "count who is over --rate, and answer", 0 },
 	{ 'v', "verbose", NULL, "log more", 0 },
 	{ KEY_QUIET, "quiet", NULL, "log warnings and errors only", 0 },
 	{ 'h', "help", NULL, "show this help and exit", 0 },
@@ -144,6 +154,39 @@ static int set_source(const char *argument, enum options_source *source)
 	return 0;
 }
 
+static int add_udp_allow(struct options *options, const char *text)
+{
+	if (options->udp_allow_count == OPTIONS_UDP_ALLOW_MAX) {
+		return complain_about("udp-allow", text, "more networks than this version takes");
+	}
+	if (prefix_parse(&options->udp_allow[options->udp_allow_count], text) < 0) {
+		return complain_about("udp-allow", text,
+			"not a network, such as 192.0.2.0/24 or 2001:db8::/32");
+	}
+	options->udp_allow_count++;
+	return 0;
+}
+
+/* A count, with "/s" behind it or without. */
+static int set_rate(const char *argument, unsigned *rate)
+{
+	size_t len = strlen(argument);
+	char count[32];
+	char why[64];
+	uint64_t value;
+
+	if (len > 2 && strcmp(argument + len - 2, "/s") == 0) {
+		len -= 2;
+	}
+	snprintf(count, sizeof(count), "%.*s", (int)len, argument);
+	if (len >= sizeof(count) || units_parse_count(count, 0, RATE_LIMIT_MAX, &value) < 0) {
+		snprintf(why, sizeof(why), "not a rate from 0 to %u/s", RATE_LIMIT_MAX);
+		return complain_about("rate", argument, why);
+	}
+	*rate = (unsigned)value;
+	return 0;
+}
+
 /* A file or a queue can be listened on once, however it is written. Port 0 is another each time. */
 static bool is_same_place(const struct address *a, const struct address *b)
 {
@@ -208,6 +251,16 @@ static int set_option(struct options *options, int key, const char *argument)
 	case KEY_PRINT_MESSAGES:
 		options->print_messages = true;
 		return 0;
+	case KEY_UDP_ALLOW:
+		return add_udp_allow(options, argument);
+	case KEY_UDP_OPEN:
+		options->udp_open = true;
+		return 0;
+	case KEY_RATE:
+		return set_rate(argument, &options->rate);
+	case KEY_RATE_DRY_RUN:
+		options->rate_dry_run = true;
+		return 0;
 	case 'v':
 		options->log_level = LOG_LEVEL_DEBUG;
 		return 0;
@@ -240,6 +293,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		.command = UPTIME_COMMAND,
 		.run_timeout_ns = DEFAULT_RUN_TIMEOUT_NS,
 		.ready_fd = -1,
+		.rate = DEFAULT_RATE,
 		.log_level = LOG_LEVEL_INFO,
 	};
 	while ((key = cli_next(&cli, argc, argv, &argument)) != CLI_END) {

@@ -11,10 +11,12 @@
 
 #include "common/address.h"
 #include "common/log.h"
+#include "common/prefix.h"
 
-#define OPTIONS_LISTEN_MAX  64
-#define OPTIONS_WORKERS_MAX 256
-#define OPTIONS_QUEUE_MAX   (1u << 20)
+#define OPTIONS_LISTEN_MAX    64
+#define OPTIONS_WORKERS_MAX   256
+#define OPTIONS_QUEUE_MAX     (1u << 20)
+#define OPTIONS_UDP_ALLOW_MAX 64
 
 enum options_source {
 	OPTIONS_EXEC,		/* run the command */
@@ -35,6 +37,11 @@ struct options {
 	char pid_file[PATH_MAX];			/* absolute; "": none */
 	int ready_fd;					/* -1: none */
 	bool print_messages;
+	struct prefix udp_allow[OPTIONS_UDP_ALLOW_MAX];	/* local besides what is */
+	unsigned udp_allow_count;
+	bool udp_open;
+	unsigned rate;					/* a second and source; 0: any */
+	bool rate_dry_run;
 	enum log_level log_level;
 };
 

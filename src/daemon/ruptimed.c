@@ -34,6 +34,7 @@
 #include "daemon/privileges.h"
 #include "daemon/runner.h"
 #include "daemon/server.h"
+#include "daemon/udp_socket.h"
 
 enum { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 4 };
 
@@ -219,9 +220,18 @@ static int start(struct daemon *daemon)
 	return EXIT_CLEAN;
 }
 
+static void announce_buffer(const struct listener *listener, const char *text)
+{
+	int bytes = udp_socket_buffer_bytes(listener->fd);
+
+	log_info("receive buffer of %s: %d bytes%s", text, bytes,
+		bytes < UDP_SOCKET_BUFFER_BYTES ? ", for want of net.core.rmem_max" : "");
+}
+
 static void announce(struct daemon *daemon)
 {
 	const struct listener *all = daemon->listeners.all;
+	bool udp = false;
 
 	for (unsigned i = 0; i < daemon->listeners.count; i++) {
 		char text[ADDRESS_TEXT_MAX];
@@ -232,6 +242,13 @@ static void announce(struct daemon *daemon)
 		}
 		address_format(&all[i].address, text, sizeof(text));
 		log_info("listening %s", text);
+		if (all[i].address.scheme == ADDRESS_UDP) {
+			announce_buffer(&all[i], text);
+			udp = true;
+		}
+	}
+	if (udp && daemon->options.udp_open) {
+		log_warning("--udp-open: others can have answers sent to whom they like");
 	}
 	notify_ready(&daemon->options.ready_fd);
 	daemonize_end(&daemon->status_fd, EXIT_CLEAN);

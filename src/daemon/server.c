@@ -12,6 +12,7 @@
 #include "daemon/ingress.h"
 #include "daemon/stats.h"
 #include "daemon/udp_receiver.h"
+#include "daemon/udp_socket.h"
 #include "daemon/uptime.h"
 #include "daemon/worker.h"
 
@@ -144,10 +145,23 @@ void server_stop(struct server *server)
 	}
 }
 
+static uint64_t count_kernel_drops(const struct listener_set *listeners)
+{
+	uint64_t drops = 0;
+
+	for (unsigned i = 0; i < listeners->count; i++) {
+		if (listeners->all[i].address.scheme == ADDRESS_UDP) {
+			drops += udp_socket_kernel_drops(listeners->all[i].fd);
+		}
+	}
+	return drops;
+}
+
 void server_log_state(const struct server *server)
 {
+	uint64_t kernel_drops = count_kernel_drops(server->listeners);
 	struct stats_counters sum;
-	char text[512];
+	char text[STATS_TEXT_BYTES];
 
 	stats_sum(server->stats, &sum);
 	for (unsigned t = 0; t < ADDRESS_SCHEMES; t++) {
@@ -155,6 +169,10 @@ void server_log_state(const struct server *server)
 			stats_format(&sum, (enum address_scheme)t, text, sizeof(text));
 			log_info("state %s %s", address_scheme_name((enum address_scheme)t), text);
 		}
+	}
+	if (kernel_drops || sum.rate_exceeded) {
+		log_info("state kernel-dropped=%llu rate-exceeded=%llu",
+			(unsigned long long)kernel_drops, (unsigned long long)sum.rate_exceeded);
 	}
 	if (sum.messages || sum.replies_reaped) {
 		log_info("state messages=%llu replies-reaped=%llu",

@@ -28,6 +28,12 @@ static const char *const drop_names[STATS_DROPS] = {
 	[STATS_QUEUE_FULL] = "queue-full",
 	[STATS_FD_REFUSED] = "fd-refused",
 	[STATS_EXPIRED] = "expired",
+	[STATS_SOURCE_PORT] = "source-port",
+	[STATS_SOURCE_ADDRESS] = "source-address",
+	[STATS_BROADCAST] = "broadcast",
+	[STATS_NOT_LOCAL] = "not-local",
+	[STATS_RATE_LIMITED] = "rate-limited",
+	[STATS_OFF_NET_LIMITED] = "off-net-limited",
 };
 
 struct stats *stats_new(unsigned threads)
@@ -81,6 +87,7 @@ void stats_sum(const struct stats *stats, struct stats_counters *sum)
 			}
 		}
 		merge(&sum->messages, &one->messages);
+		merge(&sum->rate_exceeded, &one->rate_exceeded);
 		merge(&sum->replies_reaped, &one->replies_reaped);
 		merge(&sum->runs_ok, &one->runs_ok);
 		merge(&sum->runs_failed, &one->runs_failed);

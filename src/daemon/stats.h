@@ -27,14 +27,24 @@ enum stats_drop {
 	STATS_QUEUE_FULL,	/* nobody fetches replies: the reply queue has no room */
 	STATS_FD_REFUSED,	/* fdpass: not one descriptor, or not one to write a line to */
 	STATS_EXPIRED,		/* fdpass: connected, and sent no descriptor in time */
+	STATS_SOURCE_PORT,	/* udp: from where a server is, which might answer the answer */
+	STATS_SOURCE_ADDRESS,	/* udp: from an address that is not that of one host */
+	STATS_BROADCAST,	/* udp: sent to more than this host */
+	STATS_NOT_LOCAL,	/* udp: one byte, from a source that is not trusted to be real */
+	STATS_RATE_LIMITED,	/* udp: its source asks too often */
+	STATS_OFF_NET_LIMITED,	/* udp: all sources that are not local ask too often */
 };
-#define STATS_DROPS 9
+#define STATS_DROPS 15
+
+/* Enough for what stats_format() writes. */
+#define STATS_TEXT_BYTES (128 + STATS_DROPS * 40)
 
 struct stats_counters {
 	_Atomic uint64_t requests[ADDRESS_SCHEMES];
 	_Atomic uint64_t replies[ADDRESS_SCHEMES];
 	_Atomic uint64_t dropped[ADDRESS_SCHEMES][STATS_DROPS];
 	_Atomic uint64_t messages;		/* XSI messages that ask for nothing */
+	_Atomic uint64_t rate_exceeded;		/* answered for --rate-dry-run's sake alone */
 	_Atomic uint64_t replies_reaped;	/* XSI replies that nobody fetched */
 	_Atomic uint64_t runs_ok;
 	_Atomic uint64_t runs_failed;

@@ -11,7 +11,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/clock.h"
 #include "common/fdpass.h"
+#include "common/log.h"
+#include "common/prefix.h"
+#include "daemon/udp_policy.h"
 
 /* The gain of recvmmsg() over recvfrom() is used up at some ten messages a call. */
 #define RECEIVE_MESSAGES 64
@@ -24,6 +28,7 @@
 
 struct receiver {
 	struct ingress *ingress;
+	struct udp_policy *policy;
 	struct mmsghdr messages[RECEIVE_MESSAGES];
 	struct iovec parts[RECEIVE_MESSAGES];
 	struct request *requests[RECEIVE_MESSAGES];	/* those behind MESSAGES, or NULL */
@@ -104,6 +109,30 @@ static size_t turn_around(struct msghdr *header)
 	return 0;
 }
 
+/* Is the policy against an answer? UNIX sockets have none. */
+static bool is_refused(struct receiver *receiver, struct msghdr *header,
+	enum protocol_request_kind kind, enum stats_drop *reason)
+{
+	static struct log_limit limit;
+	struct udp_verdict verdict = udp_policy_judge(receiver->policy, header, kind);
+
+	if (verdict.over_rate) {
+		stats_add(&receiver->ingress->counters->rate_exceeded, 1);
+	}
+	if (verdict.answer) {
+		return false;
+	}
+	*reason = verdict.reason;
+	if (verdict.reason == STATS_RATE_LIMITED) {
+		char text[INET6_ADDRSTRLEN];
+		struct in6_addr address = prefix_address(header->msg_name);
+
+		log_limited(&limit, "datagrams over the rate limit, now from %s",
+			prefix_show(&address, text));
+	}
+	return true;
+}
+
 /* Fill the request behind message I. Returns false, with *REASON, if it cannot be answered. */
 static bool parse(struct receiver *receiver, const struct listener *listener, unsigned i,
 	enum stats_drop *reason)
@@ -124,6 +153,10 @@ static bool parse(struct receiver *receiver, const struct listener *listener, un
 	/* Only a UNIX socket can be without a name. */
 	if (header->msg_namelen <= sizeof(sa_family_t)) {
 		*reason = STATS_UNBOUND;
+		return false;
+	}
+	if (address_is_inet(&listener->address) &&
+	    is_refused(receiver, header, datagram->asked.kind, reason)) {
 		return false;
 	}
 	request->listener = listener;
@@ -211,13 +244,26 @@ static void *receiver_main(void *argument)
 	}
 	receive_until_stop(receiver);
 	ingress_drain(ingress, drain);
+	udp_policy_free(receiver->policy);
 	return NULL;
 }
 
-int udp_receiver_start(struct ingress *receiver)
+int udp_receiver_start(struct ingress *ingress)
 {
-	if (ingress_prepare(receiver, listener_is_datagram, sizeof(struct receiver)) < 0) {
-		return -1;
+	struct udp_policy *policy =
+		udp_policy_new(ingress->options, ingress->listeners, clock_now_ns);
+	struct receiver *receiver;
+
+	if (!policy || ingress_prepare(ingress, listener_is_datagram, sizeof(*receiver)) < 0) {
+		goto fail;
 	}
-	return ingress_run(receiver, receiver_main);
+	receiver = ingress->state;
+	receiver->policy = policy;
+	if (ingress_run(ingress, receiver_main) < 0) {
+		goto fail;
+	}
+	return 0;
+fail:
+	udp_policy_free(policy);
+	return -1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The UDP receiver thread: takes datagrams from all UDP listeners, throws away what is not a
- * request, and queues the rest.
+ * request or may not be answered, and queues the rest.
  */
 #ifndef RUPTIME_DAEMON_UDP_RECEIVER_H
 #define RUPTIME_DAEMON_UDP_RECEIVER_H
@@ -9,6 +9,6 @@
 #include "daemon/ingress.h"
 
 /* Start the thread; stop it with ingress_stop(). Returns 0, or -1 with errno. */
-int udp_receiver_start(struct ingress *receiver);
+int udp_receiver_start(struct ingress *ingress);
 
 #endif

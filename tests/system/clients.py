@@ -145,6 +145,8 @@ def state(daemon):
         result[name] = counters
     ok, failed = re.findall(r"state runs ok=(\d+) failed=(\d+)", daemon.log)[-1]
     result["runs"] = {"ok": int(ok), "failed": int(failed)}
+    udp = re.search(r"state kernel-dropped=(\d+) rate-exceeded=(\d+)", block)
+    result["kernel-dropped"], result["rate-exceeded"] = map(int, udp.groups() if udp else (0, 0))
     return result
 
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """A network and a mount table of the test's own, so that it can change them and disturbs nobody."""
 
+import contextlib
 import ctypes
 import fcntl
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -13,6 +15,8 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+ETH_P_IP = 0x0800
+IPV6_FREEBIND = 78
 
 
 def _unshare(flags):
@@ -53,6 +57,110 @@ def enter():
         _loopback_up()
     except (OSError, subprocess.CalledProcessError) as error:
         raise unittest.SkipTest("no namespaces here: %s" % error) from None
+
+
+class Outside:
+    """A second network, joined to that of enter() by a wire: from there, strangers may ask.
+
+    Here the wire has HERE and HERE6, there THERE and THERE6. Any address of STRANGERS can be bound
+    to there, and all that has no other way goes over the wire. Skips where that is impossible.
+    """
+
+    HERE, THERE = "10.77.0.1", "10.77.0.2"
+    HERE6, THERE6 = "fd77::1", "fd77::2"
+    BROADCAST = "10.77.0.255"
+    STRANGERS = ("10.88.0.0/16", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32", "fd88::/64")
+
+    def __init__(self):
+        if not shutil.which("ip") or not shutil.which("nsenter"):
+            raise unittest.SkipTest("no ip(8) or nsenter(1) here")
+        self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        _unshare(CLONE_NEWNET)
+        self._there = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        _loopback_up()
+        self._enter(self._home)
+        self._path = "/proc/%d/fd/%d" % (os.getpid(), self._there)
+        try:
+            self._join()
+        except subprocess.CalledProcessError as error:
+            self.close()
+            raise unittest.SkipTest("no wire: %s" % error.stderr.decode()) from None
+
+    def close(self):
+        os.close(self._home)
+        os.close(self._there)
+
+    @staticmethod
+    def _enter(fd):
+        if ctypes.CDLL(None, use_errno=True).setns(fd, CLONE_NEWNET) < 0:
+            raise OSError(ctypes.get_errno(), "setns")
+
+    def here(self, *words):
+        """Run ip(8) on our side."""
+        subprocess.run(("ip",) + words, check=True, capture_output=True)
+
+    def there(self, *words):
+        """Run it on the other side."""
+        subprocess.run(("nsenter", "--net=" + self._path, "ip") + words, check=True,
+                       capture_output=True)
+
+    def _join(self):
+        self.here("link", "add", "wire", "address", "02:00:00:00:00:01", "type", "veth", "peer",
+                  "name", "wire", "address", "02:00:00:00:00:02", "netns", self._path)
+        for ip, own, own6, other, other6, mac in (
+                (self.here, self.HERE, self.HERE6, self.THERE, self.THERE6, 2),
+                (self.there, self.THERE, self.THERE6, self.HERE, self.HERE6, 1)):
+            ip("address", "add", own + "/24", "brd", "+", "dev", "wire")
+            ip("address", "add", own6 + "/64", "dev", "wire", "nodad")
+            ip("link", "set", "wire", "up")
+            for host in (other, other6):
+                # Nobody has to ask who that is: what comes over the wire is what was sent.
+                ip("neighbour", "add", host, "lladdr", "02:00:00:00:00:%02d" % mac, "dev", "wire",
+                   "nud", "permanent")
+                ip("route", "add", "default", "via", host)
+        for network in self.STRANGERS:
+            self.there("route", "add", "local", network, "dev", "lo")
+
+    @contextlib.contextmanager
+    def entered(self):
+        """Sockets made by this thread meanwhile are on the other side."""
+        self._enter(self._there)
+        try:
+            yield
+        finally:
+            self._enter(self._home)
+
+    def udp(self, source, port=0):
+        """A socket of SOURCE."""
+        family = socket.AF_INET6 if ":" in source else socket.AF_INET
+        with self.entered():
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+        # That a route says that an address is ours is enough for IPv4, and not for IPv6.
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+        sock.bind((source, port))
+        return sock
+
+    def forger(self):
+        """A socket that sends packets with a source of one's choice; see udp_packet()."""
+        with self.entered():
+            return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+
+    def tap(self):
+        """A socket that receives every IPv4 packet that comes over the wire, whomever it is for."""
+        with self.entered():
+            sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        sock.bind(("wire", ETH_P_IP))
+        sock.setblocking(False)
+        return sock
+
+
+def udp_packet(source, source_port, destination, port, payload):
+    """A datagram of UDP over IPv4 as it stands on the wire; addresses are 4 bytes."""
+    length = 8 + len(payload)
+    return struct.pack("!BBHHHBBH4s4sHHHH", 0x45, 0, 20 + length, 0, 0, 64, socket.IPPROTO_UDP, 0,
+                       source, destination, source_port, port, length, 0) + payload
 
 
 def cover(path, text, directory):

@@ -11,6 +11,7 @@
 
 #include "common/io.h"
 #include "daemon/listener.h"
+#include "daemon/udp_socket.h"
 #include "unit/process.h"
 #include "unit/sockets.h"
 
@@ -110,6 +111,44 @@ START_TEST(test_taken)
 }
 END_TEST
 
+/* What all the hosts of a network are asked by is no address of a server. */
+START_TEST(test_of_many)
+{
+	static const char *const texts[] = { "udp://224.0.0.1:0", "udp://255.255.255.255:0",
+		"udp://127.255.255.255:0", "udp://[ff02::1]:0" };
+
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		ck_assert_int_eq(open_at(texts[i]), -1);
+		ck_assert_ptr_nonnull(strstr(failure.why, strerror(EADDRNOTAVAIL)));
+		ck_assert_uint_eq(set.count, 0);
+	}
+}
+END_TEST
+
+/* More than fits: what was lost is known to the datagram. */
+START_TEST(test_kernel_drops)
+{
+	struct listener *listener = sockets_listen(&set, ADDRESS_UDP);
+	int client_fd = sockets_connect(listener);
+	int little = 1;
+	unsigned received = 0;
+	char text[8];
+
+	ck_assert_int_gt(udp_socket_buffer_bytes(listener->fd), 100000);
+	ck_assert_uint_eq(udp_socket_kernel_drops(listener->fd), 0);
+	setsockopt(listener->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
+	for (unsigned i = 0; i < 1000; i++) {
+		ck_assert_int_eq(send(client_fd, "1", 1, 0), 1);
+	}
+	while (recv(listener->fd, text, sizeof(text), 0) == 1) {
+		received++;
+	}
+	ck_assert_uint_lt(received, 1000);
+	ck_assert_uint_eq(udp_socket_kernel_drops(listener->fd), 1000 - received);
+	io_close(&client_fd);
+}
+END_TEST
+
 START_TEST(test_not_ours)
 {
 	ck_assert_int_eq(open_at("tcp://192.0.2.1:0"), -1);
@@ -184,6 +223,8 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_open);
 	tcase_add_loop_test(tcase, test_any_address, 0, 2);
 	tcase_add_test(tcase, test_taken);
+	tcase_add_test(tcase, test_of_many);
+	tcase_add_test(tcase, test_kernel_drops);
 	tcase_add_test(tcase, test_not_ours);
 	tcase_add_test(tcase, test_shut_stream_door);
 	tcase_add_test(tcase, test_shut_datagram_door);

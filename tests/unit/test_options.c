@@ -65,6 +65,10 @@ START_TEST(test_defaults)
 	ck_assert_ptr_null(options.user);
 	ck_assert(!options.daemon);
 	ck_assert_str_eq(options.pid_file, "");
+	ck_assert_uint_eq(options.udp_allow_count, 0);
+	ck_assert(!options.udp_open);
+	ck_assert_uint_eq(options.rate, 50);
+	ck_assert(!options.rate_dry_run);
 	ck_assert_int_eq(options.ready_fd, -1);
 	ck_assert_int_eq(options.log_level, LOG_LEVEL_INFO);
 }
@@ -95,6 +99,24 @@ START_TEST(test_all)
 }
 END_TEST
 
+START_TEST(test_udp_policy)
+{
+	ck_assert_int_eq(parse("--udp-allow=192.0.2.0/24 --udp-allow=2001:db8::/32 --udp-open "
+			       "--rate=1k/s --rate-dry-run"),
+		OPTIONS_RUN);
+	ck_assert_uint_eq(options.udp_allow_count, 2);
+	ck_assert_uint_eq(options.udp_allow[0].bits, 96 + 24);
+	ck_assert_uint_eq(options.udp_allow[1].bits, 32);
+	ck_assert(options.udp_open);
+	ck_assert_uint_eq(options.rate, 1000);
+	ck_assert(options.rate_dry_run);
+	ck_assert_int_eq(parse("--rate=7"), OPTIONS_RUN);
+	ck_assert_uint_eq(options.rate, 7);
+	ck_assert_int_eq(parse("--rate=0"), OPTIONS_RUN);
+	ck_assert_uint_eq(options.rate, 0);
+}
+END_TEST
+
 /* Each with what its complaint has to show. */
 static const struct {
 	const char *line;
@@ -116,6 +138,13 @@ static const struct {
 	{ "--run-timeout=2h", "--run-timeout=2h" },
 	{ "--max-age=-1s", "--max-age=-1s" },
 	{ "--command=", "--command=" },
+	{ "--udp-allow=192.0.2.0/33", "--udp-allow=192.0.2.0/33" },
+	{ "--udp-allow=everybody", "not a network" },
+	{ "--rate=often", "--rate=often" },
+	{ "--rate=/s", "--rate=/s" },
+	{ "--rate=5/m", "--rate=5/m" },
+	{ "--rate=100001", "from 0 to 100000/s" },
+	{ "--rate=00000000000000000000000000000000000000001/s", "--rate=0" },
 	{ "--pid-file=", "--pid-file=" },
 	{ "--ready-fd=-1", "--ready-fd=-1" },
 	{ "--ready-fd=1000", "--ready-fd=1000" },
@@ -186,6 +215,7 @@ Suite *unit_suite(void)
 
 	tcase_add_test(tcase, test_defaults);
 	tcase_add_test(tcase, test_all);
+	tcase_add_test(tcase, test_udp_policy);
 	tcase_add_loop_test(tcase, test_wrong, 0, (int)(sizeof(wrong) / sizeof(wrong[0])));
 	tcase_add_test(tcase, test_port_zero_again);
 	tcase_add_test(tcase, test_many_addresses);

@@ -11,6 +11,7 @@
 #include "common/io.h"
 #include "daemon/reply.h"
 #include "unit/process.h"
+#include "unit/random.h"
 #include "unit/sockets.h"
 
 #define LINE "12:00:00 up 1 min,  0 users,  load average: 0.00, 0.00, 0.00\n"
@@ -238,6 +239,57 @@ START_TEST(test_datagram_room)
 }
 END_TEST
 
+/* Any line that a command may print, beginning as a request does if it is for evil. */
+static void set_any_line(void)
+{
+	static char text[PROTOCOL_LINE_MAX_BYTES + 1];
+	size_t len = 1 + random_below(random_below(2) ? 20 : PROTOCOL_LINE_MAX_BYTES - 2);
+
+	for (size_t i = 0; i < len; i++) {
+		text[i] = (char)(0x20 + random_below(0x5f));
+	}
+	if (random_below(2)) {
+		memcpy(text, "RUq1", len < 4 ? len : 4);
+	}
+	text[len] = '\n';
+	text[len + 1] = '\0';
+	set_line(true, text);
+}
+
+/*
+ * Whatever is asked, and whatever the line: no answer is a request to a server like us, and none to
+ * an extended request is longer than that.
+ */
+START_TEST(test_no_answer_is_a_request)
+{
+	unsigned answers = 0;
+
+	random_init();
+	open_datagrams();
+	for (unsigned round = 0; round < 5000; round++) {
+		struct request_batch batch = { NULL, NULL, 0 };
+		uint16_t asked_len = random_below(2) ? 1 : (uint16_t)(16 + random_below(497));
+		char text[2 * PROTOCOL_LINE_MAX_BYTES];
+		struct protocol_request request;
+		size_t len;
+
+		set_any_line();
+		add_datagram(&batch, asked_len, (uint8_t)random_next());
+		reply(&batch);
+		len = receive(text, sizeof(text));
+		if (len) {
+			answers++;
+			protocol_parse_request(text, len, &request);
+			ck_assert_int_eq(request.kind, PROTOCOL_MALFORMED);
+			ck_assert(asked_len == 1 || len <= asked_len);
+		}
+	}
+	ck_assert_uint_eq(answers, counters.replies[ADDRESS_UDP]);
+	ck_assert_uint_gt(answers, 2500);
+	close_datagrams();
+}
+END_TEST
+
 START_TEST(test_datagram_error)
 {
 	struct request_batch batch = { NULL, NULL, 0 };
@@ -293,6 +345,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_stream_lost);
 	tcase_add_test(tcase, test_datagrams);
 	tcase_add_test(tcase, test_datagram_room);
+	tcase_add_test(tcase, test_no_answer_is_a_request);
 	tcase_add_test(tcase, test_datagram_error);
 	tcase_add_test(tcase, test_datagram_lost);
 	suite_add_tcase(suite, tcase);

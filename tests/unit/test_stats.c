@@ -62,7 +62,7 @@ END_TEST
 START_TEST(test_format)
 {
 	struct stats_counters sum;
-	char text[512];
+	char text[STATS_TEXT_BYTES];
 	char little[10];
 
 	memset(&sum, 0, sizeof(sum));
@@ -85,7 +85,7 @@ END_TEST
 START_TEST(test_format_longest)
 {
 	struct stats_counters sum;
-	char text[512];
+	char text[STATS_TEXT_BYTES];
 
 	memset(&sum, 0xff, sizeof(sum));
 	ck_assert_uint_eq(stats_format(&sum, ADDRESS_TCP, text, sizeof(text)), strlen(text));
