@@ -247,6 +247,8 @@ int sandbox_seccomp_build(enum sandbox_role role, enum sandbox_level level, bool
 		errno = ENOMEM;
 		return -1;
 	}
+	/* Calls of another architecture have other numbers. A thread alone must not die of it. */
+	(void)seccomp_attr_set(making.filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	/* An older libseccomp cannot do this, and the filter is a little slower. */
 	(void)seccomp_attr_set(making.filter, SCMP_FLTATR_CTL_OPTIMIZE, BINARY_TREE);
 	if (allow_list) {

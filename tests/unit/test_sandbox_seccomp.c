@@ -232,6 +232,32 @@ static void expect_named(const struct jail_probe *probe, enum sandbox_role role,
 	ck_assert_msg(strstr(outcome.log, named), "%s: '%s'", probe->call, outcome.log);
 }
 
+/* The same call by the number of another architecture, where the machine has one. */
+static int probe_foreign(void)
+{
+#ifdef __x86_64__
+	const long x32 = 0x40000000;
+
+	return (int)syscall(x32 + SYS_getpid);
+#else
+	return 0;
+#endif
+}
+
+START_TEST(test_foreign_calls)
+{
+	const struct jail_probe probe = { NULL, probe_foreign, JAIL_ALL, SANDBOX_BASIC };
+
+	if (sandbox_seccomp_lacks() || jail_try(&probe, SANDBOX_MAIN, SANDBOX_OFF).error == 0) {
+		return;
+	}
+	for (int role = 0; role < SANDBOX_ROLES; role++) {
+		ck_assert_int_eq(jail_try(&probe, (enum sandbox_role)role, SANDBOX_BASIC).error,
+			JAIL_GONE);
+	}
+}
+END_TEST
+
 START_TEST(test_calls)
 {
 	if (!sandbox_seccomp_lacks() && sandbox_watch_is_possible()) {
@@ -248,6 +274,7 @@ Suite *unit_suite(void)
 	tcase_add_checked_fixture(tcase, jail_init, jail_fini);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, test_calls);
+	tcase_add_test(tcase, test_foreign_calls);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
