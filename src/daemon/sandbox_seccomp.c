@@ -140,7 +140,7 @@ static void refuse_raw(struct making *making, uint32_t family)
 /* What a filter does not know it does not let in: families are counted, not named. */
 static void refuse_families(struct making *making, enum sandbox_role role)
 {
-	struct scmp_arg_cmp unknown = SCMP_CMP64(0, SCMP_CMP_GT, LAST_KNOWN);
+	struct scmp_arg_cmp unknown = SCMP_CMP64(0, SCMP_CMP_GT, LAST_KNOWN, 0);
 	bool inet = role == SANDBOX_MAIN;
 	bool netlink = role != SANDBOX_RUNNER;
 
