@@ -39,7 +39,7 @@ struct jail_outcome {
 extern char jail_file[64];
 extern char jail_absent[64];
 
-/* Fixtures. */
+/* Unchecked fixtures, so that nothing stays behind, whatever becomes of the cases. */
 void jail_init(void);
 void jail_fini(void);
 

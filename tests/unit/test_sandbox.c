@@ -134,7 +134,7 @@ Suite *unit_suite(void)
 	Suite *suite = suite_create("sandbox");
 	TCase *tcase = tcase_create("sandbox");
 
-	tcase_add_checked_fixture(tcase, jail_init, jail_fini);
+	tcase_add_unchecked_fixture(tcase, jail_init, jail_fini);
 	tcase_set_timeout(tcase, 20);
 	tcase_add_test(tcase, test_privileges);
 	tcase_add_test(tcase, test_signals);
