@@ -329,10 +329,19 @@ int listener_shut_door(const struct listener *listener)
 	return listener_is_datagram(listener) ? drop_datagrams(listener->fd) : 0;
 }
 
+static const struct nlmsghdr *after(const struct nlmsghdr *at, size_t *len)
+{
+	size_t step = NLMSG_ALIGN(at->nlmsg_len);
+
+	*len -= step < *len ? step : *len;
+	return (const void *)((const char *)at + step);
+}
+
 /* Is PORT in these LEN bytes of sock_diag(7)'s answer? -1: no, and they are the last. */
 static int find_port(const struct nlmsghdr *at, size_t len, uint16_t port)
 {
-	for (; NLMSG_OK(at, len); at = NLMSG_NEXT(at, len)) {
+	/* Not NLMSG_NEXT(): its cast is one of those that compilers warn of. */
+	for (; NLMSG_OK(at, len); at = after(at, &len)) {
 		const struct inet_diag_msg *found = NLMSG_DATA(at);
 
 		if (at->nlmsg_type == NLMSG_DONE || at->nlmsg_type == NLMSG_ERROR) {

@@ -32,6 +32,7 @@ enum {
 	KEY_RATE,
 	KEY_RATE_DRY_RUN,
 	KEY_QUIET,
+	KEY_SANDBOX,
 };
 
 static const struct cli_option table[] = {
@@ -43,6 +44,7 @@ static const struct cli_option table[] = {
 	{ KEY_RUN_TIMEOUT, "run-timeout", "DURATION", "longest run of the command (1s)", 0 },
 	{ KEY_MAX_AGE, "max-age", "DURATION", "give a line of this age out again (0)", 0 },
 	{ 'u', "user", "USER", "become USER once the sockets are open", 0 },
+	{ KEY_SANDBOX, "sandbox", "LEVEL", "give up rights: off, basic or strict (basic)", 0 },
 	{ 'D', "daemon", NULL, "detach from the terminal, log to syslog", 0 },
 	{ KEY_PID_FILE, "pid-file", "PATH", "lock PATH, and hold the process number there", 0 },
 	{ KEY_READY_FD, "ready-fd", "N", "write a newline to descriptor N when serving", 0 },
@@ -187,6 +189,28 @@ static int set_rate(const char *argument, unsigned *rate)
 	return 0;
 }
 
+static int set_sandbox(const char *argument, enum sandbox_level *level)
+{
+	static const char *const names[] = {
+		[SANDBOX_OFF] = "off",
+		[SANDBOX_BASIC] = "basic",
+		[SANDBOX_STRICT] = "strict",
+	};
+	const char *why;
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(argument, names[i]) != 0) {
+			continue;
+		}
+		if (i == SANDBOX_STRICT && !sandbox_has_strict(&why)) {
+			return complain_about("sandbox", argument, why);
+		}
+		*level = (enum sandbox_level)i;
+		return 0;
+	}
+	return complain_about("sandbox", argument, "the levels are off, basic and strict");
+}
+
 /* A file or a queue can be listened on once, however it is written. Port 0 is another each time. */
 static bool is_same_place(const struct address *a, const struct address *b)
 {
@@ -241,6 +265,8 @@ static int set_option(struct options *options, int key, const char *argument)
 	case 'u':
 		options->user = argument;
 		return 0;
+	case KEY_SANDBOX:
+		return set_sandbox(argument, &options->sandbox);
 	case 'D':
 		options->daemon = true;
 		return 0;
@@ -292,6 +318,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		.queue = DEFAULT_QUEUE,
 		.command = UPTIME_COMMAND,
 		.run_timeout_ns = DEFAULT_RUN_TIMEOUT_NS,
+		.sandbox = SANDBOX_BASIC,
 		.ready_fd = -1,
 		.rate = DEFAULT_RATE,
 		.log_level = LOG_LEVEL_INFO,

@@ -12,6 +12,7 @@
 #include "common/address.h"
 #include "common/log.h"
 #include "common/prefix.h"
+#include "daemon/sandbox.h"
 
 #define OPTIONS_LISTEN_MAX    64
 #define OPTIONS_WORKERS_MAX   256
@@ -33,6 +34,7 @@ struct options {
 	uint64_t run_timeout_ns;
 	uint64_t max_age_ns;
 	const char *user;				/* NULL: stay who we are */
+	enum sandbox_level sandbox;
 	bool daemon;
 	char pid_file[PATH_MAX];			/* absolute; "": none */
 	int ready_fd;					/* -1: none */

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct passwd *find_user(const char *user)
@@ -51,10 +53,35 @@ static int is_already(const struct privileges *privileges)
 	return privileges->uid != 0 && getuid() == privileges->uid && geteuid() == privileges->uid;
 }
 
+/* Whoever may not do it gains nothing by an execve() either, once no_new_privs is set. */
+static int empty_bounding_set(void)
+{
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int privileges_drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0, 0, 0 } };
+
+	if (empty_bounding_set() < 0) {
+		return -1;
+	}
+	/* Kernels before 4.3 have no ambient set to be emptied. */
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	return (int)syscall(SYS_capset, &header, none);
+}
+
 int privileges_take(const struct privileges *privileges)
 {
 	if (!is_already(privileges)) {
-		if (setgroups((size_t)privileges->group_count, privileges->groups) < 0 ||
+		if (empty_bounding_set() < 0 ||
+		    setgroups((size_t)privileges->group_count, privileges->groups) < 0 ||
 		    setresgid(privileges->gid, privileges->gid, privileges->gid) < 0 ||
 		    setresuid(privileges->uid, privileges->uid, privileges->uid) < 0) {
 			return -1;

@@ -28,4 +28,10 @@ int privileges_look_up(const char *user, struct privileges *privileges);
  */
 int privileges_take(const struct privileges *privileges);
 
+/*
+ * Give up all capabilities of the calling thread, root's too, those that a later execve() could
+ * bring back included. Returns 0, or -1 with errno. Safe after fork.
+ */
+int privileges_drop_capabilities(void);
+
 #endif

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fdpass.h"
 #include "common/io.h"
 
 /* What the process may need beyond the command's own deadline: to kill it and to say so. */
@@ -26,10 +27,13 @@
 /* Between two starts: one that dies at once must not become a fork bomb of ours. */
 #define RESTART_NS (100 * CLOCK_MS)
 
+/* How long a process may take to begin: it does in a millisecond or two, on a machine at rest. */
+#define BEGIN_MS 5000
+
 /* How long a process may take to end by itself when the server stops. */
 #define END_MS 1500
 
-enum exchange { EXCHANGE_DONE, EXCHANGE_DIED, EXCHANGE_HUNG };
+enum exchange { EXCHANGE_DONE, EXCHANGE_DIED, EXCHANGE_HUNG, EXCHANGE_OUTDATED };
 
 struct runner {
 	const struct runner_config *config;
@@ -65,6 +69,34 @@ static void arm_timer(struct runner *runner, uint64_t at_ns)
 	timerfd_settime(runner->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
+/* The process on the other end of SOCK_FD has settled. Returns 0, or -1 if it could not. */
+static int await_settled(struct runner *runner, int sock_fd)
+{
+	struct pollfd settled = { .fd = sock_fd, .events = POLLIN };
+	enum fdpass_result result;
+	int notify_fd;
+
+	if (poll(&settled, 1, BEGIN_MS) != 1) {
+		return -1;
+	}
+	result = fdpass_receive(sock_fd, &notify_fd);
+	sandbox_watch(runner->config->sandbox, SANDBOX_RUNNER, &notify_fd);
+	return result == FDPASS_GOT || result == FDPASS_NONE ? 0 : -1;
+}
+
+/* It could not begin: errno becomes what it says was in the way. */
+static void reap_unsettled(struct runner *runner)
+{
+	siginfo_t status = { .si_status = 0 };
+
+	if (runner->pid_fd >= 0) {
+		pidfd_send_signal(runner->pid_fd, SIGKILL, NULL, 0);
+	}
+	waitid(P_PID, (id_t)runner->pid, &status, WEXITED);
+	io_close(&runner->pid_fd);
+	errno = status.si_code == CLD_EXITED && status.si_status ? status.si_status : ETIMEDOUT;
+}
+
 /* Fork, and fill in what is known of the child. Lock held, or no other thread yet. */
 static int start_process(struct runner *runner)
 {
@@ -85,12 +117,10 @@ static int start_process(struct runner *runner)
 		return -1;
 	}
 	runner->pid_fd = pidfd_open(runner->pid, 0);
-	if (runner->pid_fd < 0 ||
+	if (runner->pid_fd < 0 || await_settled(runner, pair[0]) < 0 ||
 	    epoll_ctl(runner->watch_fd, EPOLL_CTL_ADD, runner->pid_fd, &event) < 0) {
-		/* Without its socket the child ends at once. */
 		io_close(&pair[0]);
-		waitpid(runner->pid, NULL, 0);
-		io_close(&runner->pid_fd);
+		reap_unsettled(runner);
 		return -1;
 	}
 	runner->sock_fd = pair[0];
@@ -211,6 +241,9 @@ static enum exchange ask(int sock_fd, uint64_t deadline_ns, struct command_resul
 		return EXCHANGE_HUNG;
 	}
 	got = recv(sock_fd, result, sizeof(*result), MSG_DONTWAIT);
+	if (got == RUNNER_OUTDATED_BYTES) {
+		return EXCHANGE_OUTDATED;
+	}
 	if (got <= (ssize_t)offsetof(struct command_result, text)) {
 		return EXCHANGE_DIED;
 	}
@@ -254,14 +287,14 @@ static enum exchange ask_reserved(struct runner *runner, uint64_t deadline_ns,
 void runner_run(struct runner *runner, struct command_result *result)
 {
 	uint64_t deadline_ns = clock_now_ns() + runner->config->timeout_ns + GRACE_NS;
-	enum exchange outcome = EXCHANGE_DIED;
+	enum exchange outcome = EXCHANGE_OUTDATED;
+	int deaths = 0;
 
 	pthread_mutex_lock(&runner->lock);
-	for (int tries = 0; outcome == EXCHANGE_DIED && tries < 2; tries++) {
-		if (!reserve(runner, deadline_ns)) {
-			break;
-		}
+	while ((outcome == EXCHANGE_OUTDATED || (outcome == EXCHANGE_DIED && deaths < 2)) &&
+	       reserve(runner, deadline_ns)) {
 		outcome = ask_reserved(runner, deadline_ns, result);
+		deaths += outcome == EXCHANGE_DIED;
 	}
 	if (outcome != EXCHANGE_DONE) {
 		fail(result, runner->given_up ? "the server is stopping"

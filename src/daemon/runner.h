@@ -13,8 +13,9 @@
 struct runner;
 
 /*
- * Start a runner process. The first one is started before any thread or socket exists, so that it
- * never holds what is not its own. CONFIG and what it points at are borrowed until runner_free().
+ * Start a runner process, and wait until it has settled. The first one is started before any
+ * thread or socket exists, so that it never holds what is not its own. CONFIG and what it points
+ * at are borrowed until runner_free().
  * This process becomes the subreaper of its descendants, with SIGCHLD at its default.
  * Returns NULL with errno.
  */
@@ -24,7 +25,8 @@ struct runner *runner_new(const struct runner_config *config);
 int runner_watch_fd(const struct runner *runner);
 
 /*
- * Reap what died and start a new process, not more often than the back-off allows.
+ * Reap what died and start a new process, not more often than the back-off allows. Waits until
+ * that one has settled.
  * Returns 1 if there is a new process, 0 if not yet, -1 with errno if it could not be started
  * (it will be tried again).
  */

@@ -9,6 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/fdpass.h"
+#include "common/io.h"
+
 enum { SERVER_FD = 3 };
 
 /*
@@ -35,6 +38,26 @@ static int settle_descriptors(int server_fd)
 	return close(null_fd);
 }
 
+/* Become what the runner is meant to be, and tell the server. */
+static int settle(int server_fd, const struct runner_config *config)
+{
+	const char ready_byte = 0;
+	int notify_fd;
+	int result;
+
+	if (settle_descriptors(server_fd) < 0 ||
+	    (config->privileges && privileges_take(config->privileges) < 0) ||
+	    sandbox_enter(config->sandbox, SANDBOX_RUNNER, &notify_fd) < 0) {
+		return -1;
+	}
+	if (notify_fd < 0) {
+		return send(SERVER_FD, &ready_byte, 1, MSG_NOSIGNAL) == 1 ? 0 : -1;
+	}
+	result = fdpass_send(SERVER_FD, notify_fd);
+	io_close(&notify_fd);
+	return result;
+}
+
 _Noreturn void runner_process(int server_fd, const struct runner_config *config)
 {
 	static struct command_result result;
@@ -43,9 +66,8 @@ _Noreturn void runner_process(int server_fd, const struct runner_config *config)
 	prctl(PR_SET_NAME, "ruptimed-runner");
 	/* So that a command's orphans come here, and not to an init that lets them live. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (settle_descriptors(server_fd) < 0 ||
-	    (config->privileges && privileges_take(config->privileges) < 0)) {
-		_exit(1);
+	if (settle(server_fd, config) < 0) {
+		_exit(errno);
 	}
 	for (;;) {
 		size_t len;
@@ -58,6 +80,10 @@ _Noreturn void runner_process(int server_fd, const struct runner_config *config)
 			_exit(0);
 		}
 		command_run(config->command, config->timeout_ns, SERVER_FD, &result);
+		if (!result.ok && sandbox_is_outdated(config->sandbox)) {
+			(void)!send(SERVER_FD, &asked, RUNNER_OUTDATED_BYTES, MSG_NOSIGNAL);
+			_exit(0);
+		}
 		len = offsetof(struct command_result, text) + strlen(result.text) + 1;
 		if (send(SERVER_FD, &result, len, MSG_NOSIGNAL) < 0) {
 			_exit(0);

@@ -10,22 +10,28 @@
 
 #include "daemon/command.h"
 #include "daemon/privileges.h"
+#include "daemon/sandbox.h"
 
 /*
- * On the socket, a pair of SOCK_SEQPACKET: the server sends one byte of any value for each run
- * it wants; the runner answers with a struct command_result, cut behind the text's NUL.
+ * On the socket, a pair of SOCK_SEQPACKET: the runner first sends one byte, and with it what
+ * sandbox_watch() takes, if anything. Then the server sends one byte of any value for each run
+ * it wants; the runner answers with a struct command_result, cut behind the text's NUL, or with
+ * RUNNER_OUTDATED_BYTES, and ends: its sandbox is for a command that has been replaced.
  */
-#define RUNNER_RUN_BYTE 'r'
+#define RUNNER_RUN_BYTE	      'r'
+#define RUNNER_OUTDATED_BYTES 1
 
 struct runner_config {
 	const char *command;			/* absolute path */
 	uint64_t timeout_ns;
 	const struct privileges *privileges;	/* to take on first; NULL: stay what it is */
+	const struct sandbox *sandbox;		/* to enter then; NULL: none */
 };
 
 /*
  * The process's whole life, to be called in the child after fork(). Closes every descriptor but
- * SERVER_FD. Calls nothing that is unsafe after the fork of a process with threads.
+ * SERVER_FD. If it cannot begin, errno is its exit status. Calls nothing that is unsafe after the
+ * fork of a process with threads.
  */
 _Noreturn void runner_process(int server_fd, const struct runner_config *config);
 

@@ -5,6 +5,7 @@
  *	options, daemonize, pid file	nothing is open yet
  *	runner process			before any thread or socket exists
  *	listeners, privileges		the last that needs root
+ *	sandbox				main's own, and then the server's in another thread:
  *	server				threads
  *	signals, runner's health	until told to stop
  *
@@ -12,7 +13,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +26,7 @@
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "daemon/crew.h"
 #include "daemon/daemonize.h"
 #include "daemon/listener.h"
 #include "daemon/notify.h"
@@ -33,6 +34,7 @@
 #include "daemon/pid_file.h"
 #include "daemon/privileges.h"
 #include "daemon/runner.h"
+#include "daemon/sandbox.h"
 #include "daemon/server.h"
 #include "daemon/udp_socket.h"
 
@@ -48,16 +50,17 @@ enum { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 4 }
 struct daemon {
 	struct options options;
 	struct privileges privileges;
+	struct sandbox *sandbox;
 	struct runner_config runner_config;
 	struct runner *runner;
 	struct listener_set listeners;
+	struct crew *crew;	/* starts and stops the server */
 	struct server *server;
+	int server_error;	/* why there is none */
 	int signal_fd;
 	int status_fd;		/* to the process that was started, see daemonize.h */
 	int pid_fd;
 	int stopped_fd;		/* readable once the server has stopped */
-	pthread_t stopper;	/* the thread that stops it, to be joined */
-	bool stopper_started;
 };
 
 /* Report why it does not start: STATUS becomes the exit status. */
@@ -182,12 +185,81 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+static int make_sandbox(struct daemon *daemon)
+{
+	const char *lacks;
+
+	if (sandbox_new(&daemon->sandbox, &daemon->options, &lacks) < 0) {
+		return refuse(EXIT_FAILED, "cannot make the sandbox",
+			lacks ? lacks : strerror(errno));
+	}
+	if (lacks) {
+		log_warning("the sandbox has to do without a part: %s", lacks);
+	}
+	daemon->runner_config.sandbox = daemon->sandbox;
+	return EXIT_CLEAN;
+}
+
+static int enter_server_sandbox(void *argument)
+{
+	struct sandbox *sandbox = argument;
+	int notify_fd;
+	int result = sandbox_enter(sandbox, SANDBOX_SERVER, &notify_fd);
+
+	sandbox_watch(sandbox, SANDBOX_SERVER, &notify_fd);
+	return result;
+}
+
+/* Each from its own thread: what it creates from here on inherits its restrictions. */
+static int enter_sandboxes(struct daemon *daemon)
+{
+	if (sandbox_enter(daemon->sandbox, SANDBOX_MAIN, NULL) == 0 &&
+	    sandbox_start_watching(daemon->sandbox) == 0) {
+		daemon->crew = crew_new(enter_server_sandbox, daemon->sandbox);
+	}
+	return daemon->crew ? EXIT_CLEAN
+			    : refuse(EXIT_FAILED, "cannot enter the sandbox", strerror(errno));
+}
+
+static void start_server(void *argument)
+{
+	struct daemon *daemon = argument;
+
+	daemon->server = server_start(&daemon->options, &daemon->listeners, daemon->runner);
+	daemon->server_error = errno;
+}
+
+static void stop_server(void *argument)
+{
+	struct daemon *daemon = argument;
+
+	server_stop(daemon->server);
+	io_event_set(daemon->stopped_fd);
+}
+
+static int serve_from_now_on(struct daemon *daemon)
+{
+	daemon->stopped_fd = io_event_open();
+	if (daemon->stopped_fd < 0) {
+		return refuse(EXIT_FAILED, "cannot start serving", strerror(errno));
+	}
+	crew_begin(daemon->crew, start_server, daemon);
+	crew_await(daemon->crew);
+	return daemon->server ? EXIT_CLEAN
+			      : refuse(EXIT_FAILED, "cannot start serving",
+					strerror(daemon->server_error));
+}
+
 static int start(struct daemon *daemon)
 {
 	struct options *options = &daemon->options;
 	int status = look_up_user(daemon);
 
 	if (status || (status = settle(daemon))) {
+		return status;
+	}
+	status = make_sandbox(daemon);
+	if (status) {
 		return status;
 	}
 	daemon->runner_config.command = options->command;
@@ -203,21 +275,17 @@ static int start(struct daemon *daemon)
 	if (options->user && privileges_take(&daemon->privileges) < 0) {
 		return refuse(status_of(errno), options->user, strerror(errno));
 	}
-	status = options->source == OPTIONS_EXEC ? check_command(options->command) : EXIT_CLEAN;
+	status = enter_sandboxes(daemon);
+	if (!status && options->source == OPTIONS_EXEC) {
+		status = check_command(options->command);
+	}
 	if (status) {
 		return status;
 	}
 	/* The command gets no TZ, so that its times are the system's; libproc2's shall be, too. */
 	unsetenv("TZ");
 	raise_descriptor_limit();
-	daemon->stopped_fd = io_event_open();
-	if (daemon->stopped_fd >= 0) {
-		daemon->server = server_start(options, &daemon->listeners, daemon->runner);
-	}
-	if (!daemon->server) {
-		return refuse(EXIT_FAILED, "cannot start serving", strerror(errno));
-	}
-	return EXIT_CLEAN;
+	return serve_from_now_on(daemon);
 }
 
 static void announce_buffer(const struct listener *listener, const char *text)
@@ -254,24 +322,12 @@ static void announce(struct daemon *daemon)
 	daemonize_end(&daemon->status_fd, EXIT_CLEAN);
 }
 
-static void *stop_server(void *argument)
-{
-	struct daemon *daemon = argument;
-
-	server_stop(daemon->server);
-	io_event_set(daemon->stopped_fd);
-	return NULL;
-}
-
-/* A thread of its own stops the server, so that this one can go on minding signals and runner. */
+/* The crew stops the server, so that this thread can go on minding signals and runner. */
 static uint64_t begin_stop(struct daemon *daemon)
 {
 	log_info("stopping");
 	notify_stopping();
-	daemon->stopper_started = pthread_create(&daemon->stopper, NULL, stop_server, daemon) == 0;
-	if (!daemon->stopper_started) {
-		stop_server(daemon);
-	}
+	crew_begin(daemon->crew, stop_server, daemon);
 	return clock_now_ns() + GIVE_UP_NS;
 }
 
@@ -322,9 +378,6 @@ static int serve(struct daemon *daemon)
 		int signal_number = ready > 0 && fds[1].revents ? next_signal(daemon) : 0;
 
 		if (ready > 0 && fds[0].revents) {
-			if (daemon->stopper_started) {
-				pthread_join(daemon->stopper, NULL);
-			}
 			return EXIT_CLEAN;
 		}
 		if (ready > 0 && fds[2].revents) {
@@ -355,9 +408,11 @@ static int serve(struct daemon *daemon)
 
 static void finish(struct daemon *daemon)
 {
+	crew_free(daemon->crew);
 	server_free(daemon->server);
 	listener_close_all(&daemon->listeners);
 	runner_free(daemon->runner);
+	sandbox_free(daemon->sandbox);
 	pid_file_close(daemon->options.pid_file, &daemon->pid_fd);
 	io_close(&daemon->stopped_fd);
 	io_close(&daemon->signal_fd);

@@ -7,7 +7,8 @@ A test module is a set of unittest cases that ends in
         harness.main()
 
 Environment: RUPTIME_BUILD_DIR (the build tree; default two directories above this file),
-RUPTIME_TEST_SLOW (a factor for every deadline; sanitizer builds set it).
+RUPTIME_TEST_SLOW (a factor for every deadline; sanitizer builds set it), RUPTIME_TEST_SANDBOX
+(the --sandbox of each Daemon that is given none; default the program's own).
 """
 
 import atexit
@@ -29,6 +30,7 @@ from taprunner import main  # noqa: F401 (part of this module's interface)
 SOURCE_DIR = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD_DIR = os.environ.get("RUPTIME_BUILD_DIR") or SOURCE_DIR
 SLOW = float(os.environ.get("RUPTIME_TEST_SLOW") or 1)
+SANDBOX = os.environ.get("RUPTIME_TEST_SANDBOX") or ""
 NOBODY = 65534
 
 POLL_S = 0.01
@@ -203,7 +205,7 @@ class Daemon:
                  ready=True, **popen):
         """COMMAND: a path for --command. READY=False: do not wait for it to be ready.
         Further keywords go to subprocess.Popen."""
-        self._argv = [program("ruptimed")]
+        self._argv = [program("ruptimed")] + (["--sandbox=" + SANDBOX] if SANDBOX else [])
         self._argv += ["--command=" + command] if command else []
         self._argv += [str(arg) for arg in args]
         self._env, self._ready, self._ready_timeout = env, ready, ready_timeout

@@ -82,6 +82,8 @@ USAGE = [
     (["-u", ""], "user"),
     (["-u", "two\nlines"], "lines"),
     (["-u", "4294967296"], "4294967296"),
+    (["--sandbox=on"], "on"),
+    (["--sandbox="], "sandbox"),
     (["--ready-fd=99"], "99"),
     (["--ready-fd=-1"], "-1"),
     (["--ready-fd=x"], "x"),

@@ -63,6 +63,7 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(options.run_timeout_ns, CLOCK_S);
 	ck_assert_uint_eq(options.max_age_ns, 0);
 	ck_assert_ptr_null(options.user);
+	ck_assert_int_eq(options.sandbox, SANDBOX_BASIC);
 	ck_assert(!options.daemon);
 	ck_assert_str_eq(options.pid_file, "");
 	ck_assert_uint_eq(options.udp_allow_count, 0);
@@ -96,6 +97,8 @@ START_TEST(test_all)
 	ck_assert_int_eq(options.log_level, LOG_LEVEL_DEBUG);
 	ck_assert_int_eq(parse("--quiet"), OPTIONS_RUN);
 	ck_assert_int_eq(options.log_level, LOG_LEVEL_WARNING);
+	ck_assert_int_eq(parse("--sandbox=off"), OPTIONS_RUN);
+	ck_assert_int_eq(options.sandbox, SANDBOX_OFF);
 }
 END_TEST
 

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -62,6 +64,7 @@ static int become_nobody(void)
 	gid_t groups[PRIVILEGES_GROUPS_MAX];
 	uid_t uids[3];
 	gid_t gids[3];
+	bool was_root = geteuid() == 0;
 	int count;
 
 	if (privileges_take(&privileges) < 0) {
@@ -85,6 +88,10 @@ static int become_nobody(void)
 	}
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) {
 		return 5;
+	}
+	/* Of an ordinary user it stays what it was, which does not matter. */
+	if (was_root && prctl(PR_CAPBSET_READ, CAP_NET_RAW, 0, 0, 0) != 0) {
+		return 7;
 	}
 	/* The same once more is what an ordinary user who names itself does. */
 	return privileges_take(&privileges) < 0 ? 6 : 0;
