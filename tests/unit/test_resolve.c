@@ -169,7 +169,7 @@ END_TEST
 START_TEST(test_queue_has_no_socket)
 {
 	struct address address = address_of("msgq://0x123");
-	struct addrinfo *list = (struct addrinfo *)&address;
+	struct addrinfo *list = (void *)&address;
 	const char *why = NULL;
 
 	ck_assert_int_eq(resolve_sockets(&address, AF_UNSPEC, &list, &why), 0);
