@@ -338,8 +338,11 @@ int acceptor_start(struct ingress *acceptor)
 		return -1;
 	}
 	if (prepare_gate(acceptor) < 0) {
-		ingress_free(acceptor);
 		return -1;
 	}
-	return ingress_run(acceptor, acceptor_main);
+	if (ingress_run(acceptor, acceptor_main) < 0) {
+		fdpass_gate_free(((struct acceptor *)acceptor->state)->gate);
+		return -1;
+	}
+	return 0;
 }

@@ -45,7 +45,10 @@ int ingress_prepare(struct ingress *ingress, bool (*ours)(const struct listener 
 /* Watch one more descriptor, behind the listeners. Once only, before ingress_run(). */
 void ingress_watch_too(struct ingress *ingress, int fd);
 
-/* Start MAIN as a thread on INGRESS. Returns 0, or -1 with errno and nothing left behind. */
+/*
+ * Start MAIN as a thread on INGRESS. Returns 0, or -1 with errno: then what was prepared is still
+ * there, for ingress_free().
+ */
 int ingress_run(struct ingress *ingress, void *(*main)(void *));
 
 /*
