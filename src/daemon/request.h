@@ -53,6 +53,7 @@ struct request {
 	struct queue_node node;		/* used in the first request of a batch */
 	struct request *next;		/* in the batch, NULL in the last */
 	unsigned count;			/* how many the batch has; in its first request */
+	uint64_t pushed_ns;		/* when it was; in its first request */
 	struct request_pool *pool;	/* where it goes back to */
 	const struct listener *listener;
 	union {

@@ -38,7 +38,7 @@ static int settle_descriptors(int server_fd)
 _Noreturn void runner_process(int server_fd, const struct runner_config *config)
 {
 	static struct command_result result;
-	char asked;
+	uint64_t timeout_ns;
 
 	prctl(PR_SET_NAME, "ruptimed-runner");
 	/* So that a command's orphans come here, and not to an init that lets them live. */
@@ -49,15 +49,15 @@ _Noreturn void runner_process(int server_fd, const struct runner_config *config)
 	}
 	for (;;) {
 		size_t len;
-		ssize_t got = recv(SERVER_FD, &asked, sizeof(asked), 0);
+		ssize_t got = recv(SERVER_FD, &timeout_ns, sizeof(timeout_ns), 0);
 
 		if (got < 0 && errno == EINTR) {
 			continue;
 		}
-		if (got <= 0) {
+		if (got != sizeof(timeout_ns)) {
 			_exit(0);
 		}
-		command_run(config->command, config->timeout_ns, SERVER_FD, &result);
+		command_run(config->command, timeout_ns, SERVER_FD, &result);
 		len = offsetof(struct command_result, text) + strlen(result.text) + 1;
 		if (send(SERVER_FD, &result, len, MSG_NOSIGNAL) < 0) {
 			_exit(0);

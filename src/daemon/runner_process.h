@@ -12,14 +12,13 @@
 #include "daemon/privileges.h"
 
 /*
- * On the socket, a pair of SOCK_SEQPACKET: the server sends one byte of any value for each run
- * it wants; the runner answers with a struct command_result, cut behind the text's NUL.
+ * On the socket, a pair of SOCK_SEQPACKET: for each run it wants the server sends a uint64_t, the
+ * longest it may take in nanoseconds; the runner answers with a struct command_result, cut behind
+ * the text's NUL.
  */
-#define RUNNER_RUN_BYTE 'r'
 
 struct runner_config {
 	const char *command;			/* absolute path */
-	uint64_t timeout_ns;
 	const struct privileges *privileges;	/* to take on first; NULL: stay what it is */
 };
 

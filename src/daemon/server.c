@@ -94,7 +94,8 @@ struct server *server_start(const struct options *options, const struct listener
 	}
 	server->stats = stats_new(INGRESS_COUNT + options->workers);
 	server->queue = queue_new();
-	server->uptime = uptime_new(options->source, runner, options->max_age_ns);
+	server->uptime = uptime_new(options->source, runner, options->run_timeout_ns,
+		options->max_age_ns);
 	if (!server->stats || !server->queue || !server->uptime) {
 		goto fail;
 	}

@@ -123,7 +123,8 @@ static bool lead(struct worker *worker)
 	}
 	gather(pool, taken);
 	began_ns = clock_now_ns();
-	uptime_measure(pool->uptime, worker->counters, &worker->line);
+	uptime_measure(pool->uptime, request_of_node(taken)->pushed_ns, worker->counters,
+		&worker->line);
 	lead_hand_on(&pool->lead, began_ns, clock_now_ns(), &turn);
 	answer(worker, taken, &turn);
 	return true;

@@ -45,10 +45,10 @@ static unsigned descriptors;
 
 static void start(const char *script, unsigned queue)
 {
-	struct options options = { .workers = 2, .queue = queue };
+	struct options options = { .workers = 2, .queue = queue, .run_timeout_ns = 50 * CLOCK_S };
 
 	command = scratch_command("uptime", script);
-	config = (struct runner_config){ .command = command.text, .timeout_ns = 50 * CLOCK_S };
+	config = (struct runner_config){ .command = command.text };
 	runner = runner_new(&config);
 	descriptors = process_descriptors();
 	listeners = (struct listener_set){ NULL, 0 };
@@ -229,12 +229,12 @@ static void listen_at(const char *text)
 /* Whichever thread cannot be started: no server, an error that says why, and nothing left. */
 START_TEST(test_threads_that_do_not_start)
 {
-	struct options options = { .workers = 2, .queue = 64 };
+	struct options options = { .workers = 2, .queue = 64, .run_timeout_ns = CLOCK_S };
 	char text[256];
 	unsigned expected;
 
 	command = scratch_command("uptime", "echo line");
-	config = (struct runner_config){ .command = command.text, .timeout_ns = 50 * CLOCK_S };
+	config = (struct runner_config){ .command = command.text };
 	runner = runner_new(&config);
 	descriptors = process_descriptors();
 	for (refused_thread = 0;; refused_thread++) {

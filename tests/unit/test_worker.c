@@ -43,12 +43,12 @@ static void start(struct scratch_path path, unsigned count)
 	descriptors = process_descriptors();
 	running_fd = may_end_fd = -1;
 	command = path;
-	config = (struct runner_config){ .command = command.text, .timeout_ns = FAR_NS };
+	config = (struct runner_config){ .command = command.text };
 	runner = runner_new(&config);
 	ck_assert_ptr_nonnull(runner);
 	queue = queue_new();
 	stats = stats_new(count);
-	uptime = uptime_new(OPTIONS_EXEC, runner, 0);
+	uptime = uptime_new(OPTIONS_EXEC, runner, FAR_NS, 0);
 	workers = worker_pool_start(count, queue, uptime, stats, 0);
 	ck_assert_ptr_nonnull(workers);
 }
