@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 
+#include "daemon/connections.h"
 #include "daemon/listener.h"
 #include "daemon/options.h"
 #include "daemon/queue.h"
@@ -19,6 +20,7 @@ struct ingress {
 	/* Given by whoever starts it; borrowed until ingress_stop() returns. */
 	const struct options *options;
 	const struct listener_set *listeners;
+	struct connections *connections;
 	struct queue *queue;
 	struct stats_counters *counters;
 	size_t capacity;		/* of its pool */

@@ -59,6 +59,7 @@ struct request {
 	union {
 		struct {
 			int conn_fd;	/* streams; owned */
+			unsigned source;	/* what it counts for, see connections.h */
 			int passed_fd;	/* fdpass: where the line goes; owned */
 		};
 		struct request_datagram datagram;

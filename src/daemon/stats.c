@@ -28,6 +28,8 @@ static const char *const drop_names[STATS_DROPS] = {
 	[STATS_QUEUE_FULL] = "queue-full",
 	[STATS_FD_REFUSED] = "fd-refused",
 	[STATS_EXPIRED] = "expired",
+	[STATS_MAX_CONNECTIONS] = "max-connections",
+	[STATS_MAX_PER_SOURCE] = "max-per-source",
 };
 
 struct stats *stats_new(unsigned threads)

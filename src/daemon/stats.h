@@ -26,9 +26,11 @@ enum stats_drop {
 	STATS_UNBOUND,		/* a datagram client without a name cannot be answered */
 	STATS_QUEUE_FULL,	/* nobody fetches replies: the reply queue has no room */
 	STATS_FD_REFUSED,	/* fdpass: not one descriptor, or not one to write a line to */
-	STATS_EXPIRED,		/* fdpass: connected, and sent no descriptor in time */
+	STATS_EXPIRED,		/* it waited too long, or brought no descriptor in time */
+	STATS_MAX_CONNECTIONS,	/* more than may be open in all */
+	STATS_MAX_PER_SOURCE,	/* more than may be open from one source */
 };
-#define STATS_DROPS 9
+#define STATS_DROPS 11
 
 struct stats_counters {
 	_Atomic uint64_t requests[ADDRESS_SCHEMES];

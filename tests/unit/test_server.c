@@ -45,7 +45,8 @@ static unsigned descriptors;
 
 static void start(const char *script, unsigned queue)
 {
-	struct options options = { .workers = 2, .queue = queue, .run_timeout_ns = 50 * CLOCK_S };
+	struct options options = { .workers = 2, .queue = queue, .max_per_source = 64,
+		.run_timeout_ns = 50 * CLOCK_S };
 
 	command = scratch_command("uptime", script);
 	config = (struct runner_config){ .command = command.text };
@@ -229,7 +230,8 @@ static void listen_at(const char *text)
 /* Whichever thread cannot be started: no server, an error that says why, and nothing left. */
 START_TEST(test_threads_that_do_not_start)
 {
-	struct options options = { .workers = 2, .queue = 64, .run_timeout_ns = CLOCK_S };
+	struct options options = { .workers = 2, .queue = 64, .max_per_source = 64,
+		.run_timeout_ns = CLOCK_S };
 	char text[256];
 	unsigned expected;
 
