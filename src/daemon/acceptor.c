@@ -47,6 +47,7 @@ struct acceptor {
 	struct fdpass_gate *gate;	/* NULL: nothing listens for descriptors */
 	bool hurry;			/* a worker slept: it has nothing else to do */
 	unsigned next;			/* the listener whose turn comes first */
+	bool accepted;			/* anybody since the last pause began */
 };
 
 enum turn {
@@ -231,6 +232,7 @@ static enum turn accept_turn(struct ingress *acceptor, const struct listener *li
 		conn_fd = accept4(listener->fd, &peer.any, &peer_len, SOCK_CLOEXEC);
 		if (conn_fd >= 0) {
 			welcome(acceptor, listener, conn_fd, &peer, request, &batch);
+			state->accepted = true;
 			continue;
 		}
 		request_pool_untake(acceptor->pool, request);
@@ -251,9 +253,11 @@ static enum turn accept_turn(struct ingress *acceptor, const struct listener *li
 	return turn;
 }
 
-static int next_pause_ms(int pause_ms)
+/* The pause after one of PAUSE_MS: longer, unless that one let anybody in. */
+static int next_pause_ms(struct acceptor *state, int pause_ms)
 {
-	pause_ms = pause_ms ? 2 * pause_ms : PAUSE_MIN_MS;
+	pause_ms = pause_ms && !state->accepted ? 2 * pause_ms : PAUSE_MIN_MS;
+	state->accepted = false;
 	return pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
 }
 
@@ -302,7 +306,7 @@ static void accept_until_stop(struct ingress *acceptor)
 			open_gate(acceptor, state->gate, clock_now_ns());
 		}
 		starved = accept_round(acceptor);
-		pause_ms = starved ? next_pause_ms(pause_ms) : 0;
+		pause_ms = starved ? next_pause_ms(state, pause_ms) : 0;
 		if (!state->hurry) {
 			/* Only the stop ends it early. */
 			ppoll(watched, 1, &rest, NULL);
@@ -320,7 +324,7 @@ static void accept_all(struct ingress *acceptor, const struct listener *listener
 	/* Without a descriptor to spare accept() fails whether anybody waits or not. */
 	while (poll(&waiting, 1, 0) > 0 &&
 	       (turn = accept_turn(acceptor, listener)) != TURN_EMPTY) {
-		pause_ms = turn == TURN_STARVED ? next_pause_ms(pause_ms) : 0;
+		pause_ms = turn == TURN_STARVED ? next_pause_ms(acceptor->state, pause_ms) : 0;
 		poll(NULL, 0, pause_ms);
 	}
 }

@@ -153,8 +153,6 @@ static bool make_room(struct closing *closing, unsigned looks)
 
 void closing_sweep(struct closing *closing, uint64_t now_ns)
 {
-	while (connections_are_crowded(closing->connections) && make_room(closing, 1)) {
-	}
 	/* From the end: a stream that moves on to the next list is not met again. */
 	for (unsigned looks = LOOKS; looks-- > 0 && closing->count;) {
 		struct list *list = &closing->looked[looks];
@@ -162,6 +160,8 @@ void closing_sweep(struct closing *closing, uint64_t now_ns)
 		while (list->first && list->first->due_ns <= now_ns) {
 			look(closing, looks, now_ns);
 		}
+	}
+	while (connections_are_crowded(closing->connections) && make_room(closing, 1)) {
 	}
 }
 
