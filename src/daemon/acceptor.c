@@ -6,6 +6,9 @@
  *
  * When descriptors or memory run out, accepting pauses: the listeners stay readable, and accept()
  * fails even when nobody waits, so trying again at once would be a spin.
+ *
+ * Nobody's crowd keeps the others out: listeners take turns, a turn is over when no request is left
+ * for it, and after a pause it is the next listener's turn.
  */
 #include "daemon/acceptor.h"
 
@@ -35,6 +38,8 @@
 
 struct acceptor {
 	struct fdpass_gate *gate;	/* NULL: nothing listens for descriptors */
+	unsigned next;			/* the listener whose turn comes first */
+	bool accepted;			/* anybody since the last pause began */
 };
 
 enum turn {
@@ -83,7 +88,7 @@ static void turn_away(struct ingress *acceptor, struct fdpass_visitor *visitor)
 	}
 	count_drop(acceptor, visitor->listener, reason);
 	fdpass_discard(&visitor->passed_fd);
-	io_close(&visitor->conn_fd);
+	connections_close(acceptor->connections, &visitor->conn_fd, visitor->source);
 }
 
 /* Queue a visitor that has brought its descriptor, turn away any other. */
@@ -102,6 +107,7 @@ static void let_through(struct ingress *acceptor, struct fdpass_visitor *visitor
 	request = ingress_take(acceptor, batch);
 	request->listener = visitor->listener;
 	request->conn_fd = visitor->conn_fd;
+	request->source = visitor->source;
 	request->passed_fd = visitor->passed_fd;
 	request_batch_add(batch, request);
 }
@@ -123,14 +129,18 @@ static void open_gate(struct ingress *acceptor, struct fdpass_gate *gate, uint64
 
 /* Most send their descriptor right away; whoever has not by now goes to the gate. */
 static void welcome_visitor(struct ingress *acceptor, const struct listener *listener, int conn_fd,
-	struct request_batch *batch)
+	unsigned source, struct request_batch *batch)
 {
 	struct acceptor *state = acceptor->state;
-	struct fdpass_visitor visitor = { .listener = listener, .conn_fd = conn_fd };
+	struct fdpass_visitor visitor = {
+		.listener = listener,
+		.conn_fd = conn_fd,
+		.source = source,
+	};
 
 	visitor.result = fdpass_receive(conn_fd, &visitor.passed_fd);
 	if (visitor.result != FDPASS_LATER ||
-	    fdpass_gate_enter(state->gate, listener, conn_fd, clock_now_ns(), &visitor)) {
+	    fdpass_gate_enter(state->gate, &visitor, clock_now_ns())) {
 		let_through(acceptor, &visitor, batch);
 	}
 }
@@ -147,36 +157,74 @@ static void log_peer(const struct listener *listener, int conn_fd)
 	}
 }
 
-/* Takes CONN_FD; REQUEST is used, or goes back. */
-static void welcome(struct ingress *acceptor, const struct listener *listener, int conn_fd,
-	struct request *request, struct request_batch *batch)
+static void refuse(struct ingress *acceptor, const struct listener *listener, int conn_fd,
+	const union connections_peer *peer, enum connections_verdict verdict)
 {
+	static struct log_limit in_all;
+	static struct log_limit of_source;
+	char source[CONNECTIONS_SOURCE_BYTES];
+
+	if (verdict == CONNECTIONS_TOO_MANY) {
+		count_drop(acceptor, listener, STATS_MAX_CONNECTIONS);
+		log_limited(&in_all, "a connection is dropped: no more may be open in all");
+	} else {
+		count_drop(acceptor, listener, STATS_MAX_PER_SOURCE);
+		connections_format_source(conn_fd, peer, source, sizeof(source));
+		log_limited(&of_source, "a connection is dropped: %s may have no more open",
+			source);
+	}
+}
+
+/* Takes CONN_FD, which PEER opened; REQUEST is used, or goes back. */
+static void welcome(struct ingress *acceptor, const struct listener *listener, int conn_fd,
+	const union connections_peer *peer, struct request *request, struct request_batch *batch)
+{
+	unsigned source;
+	enum connections_verdict verdict =
+		connections_enter(acceptor->connections, conn_fd, peer, &source);
+
 	stats_add(&acceptor->counters->requests[listener->address.scheme], 1);
+	if (verdict != CONNECTIONS_WELCOME) {
+		refuse(acceptor, listener, conn_fd, peer, verdict);
+		connections_reset(acceptor->connections, &conn_fd, source);
+		request_pool_untake(acceptor->pool, request);
+		return;
+	}
 	if (listener->address.scheme != ADDRESS_TCP && log_is_verbose()) {
 		log_peer(listener, conn_fd);
 	}
 	if (listener->address.scheme != ADDRESS_FDPASS) {
 		request->listener = listener;
 		request->conn_fd = conn_fd;
+		request->source = source;
 		request->passed_fd = -1;
 		request_batch_add(batch, request);
 		return;
 	}
 	request_pool_untake(acceptor->pool, request);
-	welcome_visitor(acceptor, listener, conn_fd, batch);
+	welcome_visitor(acceptor, listener, conn_fd, source, batch);
 }
 
 static enum turn accept_turn(struct ingress *acceptor, const struct listener *listener)
 {
+	struct acceptor *state = acceptor->state;
 	struct request_batch batch = { NULL, NULL, 0 };
 	enum turn turn = TURN_OVER;
 
 	for (int i = 0; i < TURN_CONNECTIONS && turn == TURN_OVER; i++) {
-		struct request *request = ingress_take(acceptor, &batch);
-		int conn_fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+		struct request *request = i ? request_pool_take(acceptor->pool)
+					    : ingress_take(acceptor, &batch);
+		union connections_peer peer;
+		socklen_t peer_len = sizeof(peer);
+		int conn_fd;
 
+		if (!request) {
+			break;
+		}
+		conn_fd = accept4(listener->fd, &peer.any, &peer_len, SOCK_CLOEXEC);
 		if (conn_fd >= 0) {
-			welcome(acceptor, listener, conn_fd, request, &batch);
+			welcome(acceptor, listener, conn_fd, &peer, request, &batch);
+			state->accepted = true;
 			continue;
 		}
 		request_pool_untake(acceptor->pool, request);
@@ -186,6 +234,7 @@ static enum turn accept_turn(struct ingress *acceptor, const struct listener *li
 			static struct log_limit limit;
 
 			turn = TURN_STARVED;
+			connections_shortage(acceptor->connections);
 			log_limited(&limit, "accepting pauses: %s", strerror(errno));
 		}
 		/* Whatever else it was, it was the end of that one connection. */
@@ -194,9 +243,11 @@ static enum turn accept_turn(struct ingress *acceptor, const struct listener *li
 	return turn;
 }
 
-static int next_pause_ms(int pause_ms)
+/* The pause after one of PAUSE_MS: longer, unless that one let anybody in. */
+static int next_pause_ms(struct acceptor *state, int pause_ms)
 {
-	pause_ms = pause_ms ? 2 * pause_ms : PAUSE_MIN_MS;
+	pause_ms = pause_ms && !state->accepted ? 2 * pause_ms : PAUSE_MIN_MS;
+	state->accepted = false;
 	return pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
 }
 
@@ -205,16 +256,33 @@ static uint64_t gate_due_ns(const struct acceptor *state)
 	return state->gate ? fdpass_gate_due_ns(state->gate) : CLOCK_NEVER;
 }
 
-static void accept_until_stop(struct ingress *acceptor)
+/* A turn for each listener at which somebody waits. Returns whether one of them starved. */
+static bool accept_round(struct ingress *acceptor)
 {
 	const struct listener_set *listeners = acceptor->listeners;
+	struct acceptor *state = acceptor->state;
+
+	for (unsigned n = 0; n < listeners->count; n++) {
+		unsigned i = state->next;
+
+		state->next = (i + 1) % listeners->count;
+		if (acceptor->watched[i + 1].revents &&
+		    accept_turn(acceptor, &listeners->all[i]) == TURN_STARVED) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void accept_until_stop(struct ingress *acceptor)
+{
 	struct acceptor *state = acceptor->state;
 	struct pollfd *watched = acceptor->watched;
 	int pause_ms = 0;
 
 	for (;;) {
 		int wait_ms = pause_ms ? pause_ms : clock_poll_ms(gate_due_ns(state));
-		bool starved = false;
+		bool starved;
 
 		/* In a pause only the stop is waited for. */
 		if (poll(watched, pause_ms ? 1 : acceptor->watched_count, wait_ms) < 0) {
@@ -226,12 +294,8 @@ static void accept_until_stop(struct ingress *acceptor)
 		if (state->gate) {
 			open_gate(acceptor, state->gate, clock_now_ns());
 		}
-		for (unsigned i = 0; i < listeners->count && !starved; i++) {
-			if (watched[i + 1].revents) {
-				starved = accept_turn(acceptor, &listeners->all[i]) == TURN_STARVED;
-			}
-		}
-		pause_ms = starved ? next_pause_ms(pause_ms) : 0;
+		starved = accept_round(acceptor);
+		pause_ms = starved ? next_pause_ms(state, pause_ms) : 0;
 		ingress_step_aside(acceptor);
 	}
 }
@@ -245,7 +309,7 @@ static void accept_all(struct ingress *acceptor, const struct listener *listener
 	/* Without a descriptor to spare accept() fails whether anybody waits or not. */
 	while (poll(&waiting, 1, 0) > 0 &&
 	       (turn = accept_turn(acceptor, listener)) != TURN_EMPTY) {
-		pause_ms = turn == TURN_STARVED ? next_pause_ms(pause_ms) : 0;
+		pause_ms = turn == TURN_STARVED ? next_pause_ms(acceptor->state, pause_ms) : 0;
 		poll(NULL, 0, pause_ms);
 	}
 }
@@ -320,8 +384,11 @@ int acceptor_start(struct ingress *acceptor)
 		return -1;
 	}
 	if (prepare_gate(acceptor) < 0) {
-		ingress_free(acceptor);
 		return -1;
 	}
-	return ingress_run(acceptor, acceptor_main);
+	if (ingress_run(acceptor, acceptor_main) < 0) {
+		fdpass_gate_free(((struct acceptor *)acceptor->state)->gate);
+		return -1;
+	}
+	return 0;
 }

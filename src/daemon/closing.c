@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/fdpass.h"
@@ -24,6 +23,7 @@ struct stream {
 	struct stream *next;
 	uint64_t due_ns;
 	int conn_fd;
+	unsigned source;
 	bool records;
 };
 
@@ -33,6 +33,7 @@ struct list {
 };
 
 struct closing {
+	struct connections *connections;
 	unsigned count;
 	struct list unused;
 	struct list looked[LOOKS];	/* by how often their streams were looked at */
@@ -61,13 +62,14 @@ static struct stream *remove_first(struct list *list)
 	return stream;
 }
 
-struct closing *closing_new(unsigned capacity)
+struct closing *closing_new(unsigned capacity, struct connections *connections)
 {
 	struct closing *closing = calloc(1, sizeof(*closing) + capacity * sizeof(struct stream));
 
 	if (!closing) {
 		return NULL;
 	}
+	closing->connections = connections;
 	for (unsigned i = 0; i < capacity; i++) {
 		append(&closing->unused, &closing->streams[i]);
 	}
@@ -76,7 +78,7 @@ struct closing *closing_new(unsigned capacity)
 
 static void close_stream(struct closing *closing, struct stream *stream)
 {
-	close(stream->conn_fd);
+	connections_close(closing->connections, &stream->conn_fd, stream->source);
 	append(&closing->unused, stream);
 	closing->count--;
 }
@@ -134,6 +136,21 @@ static void look(struct closing *closing, unsigned looks, uint64_t now_ns)
 	append(&closing->looked[looks + 1], stream);
 }
 
+/* Close one of those that were looked at most often, LOOKS times at least. */
+static bool make_room(struct closing *closing, unsigned looks)
+{
+	for (unsigned most = LOOKS; most-- > looks;) {
+		if (closing->looked[most].first) {
+			struct stream *stream = remove_first(&closing->looked[most]);
+
+			(void)has_ended(stream);
+			close_stream(closing, stream);
+			return true;
+		}
+	}
+	return false;
+}
+
 void closing_sweep(struct closing *closing, uint64_t now_ns)
 {
 	/* From the end: a stream that moves on to the next list is not met again. */
@@ -144,30 +161,25 @@ void closing_sweep(struct closing *closing, uint64_t now_ns)
 			look(closing, looks, now_ns);
 		}
 	}
-}
-
-static void make_room(struct closing *closing)
-{
-	for (unsigned looks = LOOKS; looks-- > 0;) {
-		if (closing->looked[looks].first) {
-			struct stream *stream = remove_first(&closing->looked[looks]);
-
-			(void)has_ended(stream);
-			close_stream(closing, stream);
-			return;
-		}
+	while (connections_are_crowded(closing->connections) && make_room(closing, 1)) {
 	}
 }
 
-void closing_add(struct closing *closing, int conn_fd, bool records, uint64_t now_ns)
+void closing_add(struct closing *closing, int conn_fd, unsigned source, bool records,
+	uint64_t now_ns)
 {
 	struct stream *stream;
 
 	if (!closing->unused.first) {
-		make_room(closing);
+		make_room(closing, 0);
+	} else if (connections_are_crowded(closing->connections) && !make_room(closing, 1) &&
+		   closing->looked[0].first) {
+		/* Most have ended by now: a look before its time, rather than nothing. */
+		look(closing, 0, now_ns);
 	}
 	stream = remove_first(&closing->unused);
 	stream->conn_fd = conn_fd;
+	stream->source = source;
 	stream->records = records;
 	stream->due_ns = now_ns + FIRST_WAIT_NS;
 	append(&closing->looked[0], stream);

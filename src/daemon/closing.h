@@ -8,6 +8,8 @@
  * what it says is thrown away. Nearly all have closed at the first look, 8 ms later; the others
  * are looked at again after 16, 32, ... 512 ms, and closed, come what may, after about a second.
  *
+ * While connections are crowded, those that were looked at once give way.
+ *
  * Belongs to one worker. Nothing blocks.
  */
 #ifndef RUPTIME_DAEMON_CLOSING_H
@@ -16,20 +18,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/connections.h"
+
 struct closing;
 
-/* Room for CAPACITY streams. Returns NULL with errno ENOMEM. */
-struct closing *closing_new(unsigned capacity);
+/*
+ * Room for CAPACITY streams, which are among CONNECTIONS (borrowed). Returns NULL with errno
+ * ENOMEM.
+ */
+struct closing *closing_new(unsigned capacity, struct connections *connections);
 
 /* Closes whatever is left. NULL is fine. */
 void closing_free(struct closing *closing);
 
 /*
- * Takes CONN_FD, which has been shut down for writing. RECORDS: what comes from it has boundaries,
- * so that an empty message is not the end. If there is no room, the stream that has
- * been looked at most often makes room: it is looked at once more and closed.
+ * Takes CONN_FD, which has been shut down for writing, and counts for SOURCE. RECORDS: what comes
+ * from it has boundaries, so that an empty message is not the end. If there is no room, the stream
+ * that has been looked at most often makes room: it is looked at once more and closed.
  */
-void closing_add(struct closing *closing, int conn_fd, bool records, uint64_t now_ns);
+void closing_add(struct closing *closing, int conn_fd, unsigned source, bool records,
+	uint64_t now_ns);
 
 /* Look at all streams that are due, and close those that are done. */
 void closing_sweep(struct closing *closing, uint64_t now_ns);

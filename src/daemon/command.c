@@ -42,6 +42,7 @@ static void fail(struct command_result *result, const char *format, ...)
 	va_list args;
 
 	result->ok = false;
+	result->timed_out = false;
 	va_start(args, format);
 	vsnprintf(result->text, sizeof(result->text), format, args);
 	va_end(args);
@@ -225,6 +226,7 @@ static void judge_output(const struct run *run, struct command_result *result)
 		fail(result, "the command printed a line that is empty or not printable");
 	} else {
 		result->ok = true;
+		result->timed_out = false;
 		memcpy(result->text, run->out, len);
 		result->text[len] = '\0';
 	}
@@ -240,6 +242,7 @@ static void judge(const struct run *run, const siginfo_t *status, uint64_t timeo
 	} else if (!run->exited) {
 		fail(result, "the command did not finish within %llu ms",
 			(unsigned long long)(timeout_ns / CLOCK_MS));
+		result->timed_out = true;
 	} else if (status->si_code != CLD_EXITED) {
 		fail(result, "the command was killed by signal %d", status->si_status);
 	} else if (status->si_status != 0) {

@@ -15,6 +15,7 @@
 
 struct command_result {
 	bool ok;
+	bool timed_out;		/* not ok, because it took too long */
 	/* The first line that was printed, or what went wrong; no '\n', always printable. */
 	char text[PROTOCOL_LINE_MAX_BYTES];
 };

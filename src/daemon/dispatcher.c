@@ -180,14 +180,13 @@ int dispatcher_start(struct ingress *ingress)
 	}
 	dispatcher = ingress->state;
 	dispatcher->ingress = ingress;
-	if (start_receivers(dispatcher) == 0) {
-		return ingress_run(ingress, dispatcher_main);
+	if (start_receivers(dispatcher) == 0 && ingress_run(ingress, dispatcher_main) == 0) {
+		return 0;
 	}
 	/* Those that run are stopped in the usual way, by this thread in the dispatcher's place. */
 	error = errno;
 	io_event_set(ingress->stop_fd);
 	dispatcher_main(ingress);
-	ingress_free(ingress);
 	errno = error;
 	return -1;
 }

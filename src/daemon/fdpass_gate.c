@@ -15,6 +15,7 @@ struct place {
 	struct place *newer;	/* among the unused: the next one */
 	const struct listener *listener;
 	int conn_fd;
+	unsigned source;
 	uint64_t due_ns;
 };
 
@@ -51,6 +52,7 @@ static void vacate(struct fdpass_gate *gate, struct place *place, struct fdpass_
 	*visitor = (struct fdpass_visitor){
 		.listener = place->listener,
 		.conn_fd = place->conn_fd,
+		.source = place->source,
 	};
 	visitor->result = fdpass_receive(place->conn_fd, &visitor->passed_fd);
 	epoll_ctl(gate->watch_fd, EPOLL_CTL_DEL, place->conn_fd, NULL);
@@ -75,30 +77,31 @@ void fdpass_gate_free(struct fdpass_gate *gate)
 	}
 }
 
-bool fdpass_gate_enter(struct fdpass_gate *gate, const struct listener *listener, int conn_fd,
-	uint64_t now_ns, struct fdpass_visitor *evicted)
+bool fdpass_gate_enter(struct fdpass_gate *gate, struct fdpass_visitor *visitor, uint64_t now_ns)
 {
+	const struct fdpass_visitor entering = *visitor;
 	struct epoll_event event = { .events = EPOLLIN };
 	bool crowded = !gate->unused;
 	struct place *place;
 
 	if (crowded) {
-		vacate(gate, gate->oldest, evicted);
+		vacate(gate, gate->oldest, visitor);
 	}
 	place = gate->unused;
 	gate->unused = place->newer;
 	*place = (struct place){
 		.older = gate->newest,
-		.listener = listener,
-		.conn_fd = conn_fd,
+		.listener = entering.listener,
+		.conn_fd = entering.conn_fd,
+		.source = entering.source,
 		.due_ns = now_ns + PATIENCE_NS,
 	};
 	*(gate->newest ? &gate->newest->newer : &gate->oldest) = place;
 	gate->newest = place;
 	event.data.ptr = place;
 	/* Without an entry of its own it would wait in vain: out with it, in place of nobody. */
-	if (epoll_ctl(gate->watch_fd, EPOLL_CTL_ADD, conn_fd, &event) < 0 && !crowded) {
-		vacate(gate, place, evicted);
+	if (epoll_ctl(gate->watch_fd, EPOLL_CTL_ADD, entering.conn_fd, &event) < 0 && !crowded) {
+		vacate(gate, place, visitor);
 		return true;
 	}
 	return crowded;

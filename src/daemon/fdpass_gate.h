@@ -17,10 +17,11 @@
 #define FDPASS_GATE_MAX	       256
 #define FDPASS_GATE_PATIENCE_S 2
 
-/* A connection that leaves the gate. Both descriptors become the caller's. */
+/* A connection at the gate, or one that leaves it. Both descriptors become the caller's. */
 struct fdpass_visitor {
 	const struct listener *listener;
 	int conn_fd;
+	unsigned source;		/* what the connection counts for, see connections.h */
 	enum fdpass_result result;	/* FDPASS_LATER: its time is over, or it had to go */
 	int passed_fd;			/* -1 unless FDPASS_GOT */
 };
@@ -34,11 +35,11 @@ struct fdpass_gate *fdpass_gate_new(void);
 void fdpass_gate_free(struct fdpass_gate *gate);
 
 /*
- * Takes CONN_FD. Returns true if somebody had to make room, whom *EVICTED then names, after a last
- * look at what it has sent; or CONN_FD itself, if the kernel cannot watch it.
+ * Takes the connection of *VISITOR, who has not brought anything yet. Returns true if somebody has
+ * to leave at once, whom *VISITOR names then: the one that made room, after a last look at what it
+ * has sent; or the same one, if the kernel cannot watch it.
  */
-bool fdpass_gate_enter(struct fdpass_gate *gate, const struct listener *listener, int conn_fd,
-	uint64_t now_ns, struct fdpass_visitor *evicted);
+bool fdpass_gate_enter(struct fdpass_gate *gate, struct fdpass_visitor *visitor, uint64_t now_ns);
 
 /* Readable when fdpass_gate_leave() has somebody who sent something or has gone. */
 int fdpass_gate_fd(const struct fdpass_gate *gate);

@@ -55,13 +55,9 @@ int ingress_run(struct ingress *ingress, void *(*main)(void *))
 {
 	int error = pthread_create(&ingress->thread, NULL, main, ingress);
 
-	if (error) {
-		ingress_free(ingress);
-		errno = error;
-		return -1;
-	}
-	ingress->running = true;
-	return 0;
+	errno = error;
+	ingress->running = !error;
+	return error ? -1 : 0;
 }
 
 void ingress_stop(struct ingress *ingress)

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 
+#include "daemon/connections.h"
 #include "daemon/listener.h"
 #include "daemon/options.h"
 #include "daemon/queue.h"
@@ -19,6 +20,7 @@ struct ingress {
 	/* Given by whoever starts it; borrowed until ingress_stop() returns. */
 	const struct options *options;
 	const struct listener_set *listeners;
+	struct connections *connections;
 	struct queue *queue;
 	struct stats_counters *counters;
 	size_t capacity;		/* of its pool */
@@ -46,7 +48,10 @@ int ingress_prepare(struct ingress *ingress, bool (*ours)(const struct listener 
 /* Watch one more descriptor, behind the listeners. Once only, before ingress_run(). */
 void ingress_watch_too(struct ingress *ingress, int fd);
 
-/* Start MAIN as a thread on INGRESS. Returns 0, or -1 with errno and nothing left behind. */
+/*
+ * Start MAIN as a thread on INGRESS. Returns 0, or -1 with errno: then what was prepared is still
+ * there, for ingress_free().
+ */
 int ingress_run(struct ingress *ingress, void *(*main)(void *));
 
 /*

@@ -17,6 +17,7 @@
 
 #define DEFAULT_QUEUE	       4096
 #define DEFAULT_RATE	       50
+#define DEFAULT_PER_SOURCE     256
 #define DEFAULT_RUN_TIMEOUT_NS (1 * CLOCK_S)
 #define LONGEST_RUN_NS	       (3600 * CLOCK_S)
 
@@ -24,6 +25,8 @@ enum {
 	KEY_COMMAND = CLI_LONG_ONLY,
 	KEY_RUN_TIMEOUT,
 	KEY_MAX_AGE,
+	KEY_MAX_CONNECTIONS,
+	KEY_MAX_PER_SOURCE,
 	KEY_PID_FILE,
 	KEY_READY_FD,
 	KEY_PRINT_MESSAGES,
@@ -39,6 +42,8 @@ static const struct cli_option table[] = {
 	{ 'l', "listen", "ADDRESS", "serve ADDRESS; may be repeated (tcp://* and udp://*)", 0 },
 	{ 'w', "workers", "N", "threads that measure and answer (one for each CPU)", 0 },
 	{ 'q', "queue", "N", "most requests waiting (4096)", 0 },
+	{ KEY_MAX_CONNECTIONS, "max-connections", "N", "most streams open (descriptors - 64)", 0 },
+	{ KEY_MAX_PER_SOURCE, "max-per-source", "N", "most of them from one source (256)", 0 },
 	{ 's', "source", "SOURCE", "exec: run the command; procps: ask libproc2 (exec)", 0 },
 	{ KEY_COMMAND, "command", "PATH", "the command to run (" UPTIME_COMMAND ")", 0 },
 	{ KEY_RUN_TIMEOUT, "run-timeout", "DURATION", "longest run of the command (1s)", 0 },
@@ -253,6 +258,12 @@ static int set_option(struct options *options, int key, const char *argument)
 		return set_count("workers", argument, OPTIONS_WORKERS_MAX, &options->workers);
 	case 'q':
 		return set_count("queue", argument, OPTIONS_QUEUE_MAX, &options->queue);
+	case KEY_MAX_CONNECTIONS:
+		return set_count("max-connections", argument, OPTIONS_CONNECTIONS_MAX,
+			&options->max_connections);
+	case KEY_MAX_PER_SOURCE:
+		return set_count("max-per-source", argument, OPTIONS_CONNECTIONS_MAX,
+			&options->max_per_source);
 	case 's':
 		return set_source(argument, &options->source);
 	case KEY_COMMAND:
@@ -316,6 +327,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	*options = (struct options){
 		.workers = count_cpus(),
 		.queue = DEFAULT_QUEUE,
+		.max_per_source = DEFAULT_PER_SOURCE,
 		.command = UPTIME_COMMAND,
 		.run_timeout_ns = DEFAULT_RUN_TIMEOUT_NS,
 		.sandbox = SANDBOX_BASIC,

@@ -14,10 +14,11 @@
 #include "common/prefix.h"
 #include "daemon/sandbox.h"
 
-#define OPTIONS_LISTEN_MAX    64
-#define OPTIONS_WORKERS_MAX   256
-#define OPTIONS_QUEUE_MAX     (1u << 20)
-#define OPTIONS_UDP_ALLOW_MAX 64
+#define OPTIONS_LISTEN_MAX	64
+#define OPTIONS_WORKERS_MAX	256
+#define OPTIONS_QUEUE_MAX	(1u << 20)
+#define OPTIONS_CONNECTIONS_MAX (1u << 20)
+#define OPTIONS_UDP_ALLOW_MAX	64
 
 enum options_source {
 	OPTIONS_EXEC,		/* run the command */
@@ -29,6 +30,8 @@ struct options {
 	unsigned listen_count;
 	unsigned workers;
 	unsigned queue;
+	unsigned max_connections;			/* 0: what the descriptors allow */
+	unsigned max_per_source;
 	enum options_source source;
 	char command[PATH_MAX];				/* absolute */
 	uint64_t run_timeout_ns;

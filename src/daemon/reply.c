@@ -9,7 +9,6 @@
 
 #include "common/clock.h"
 #include "common/fdpass.h"
-#include "common/io.h"
 #include "daemon/descriptor.h"
 #include "daemon/msgq.h"
 
@@ -28,7 +27,7 @@ static bool end_stream(const struct reply *reply, struct request *request, const
 	enum stats_drop reason = STATS_SEND_FAILED;
 
 	if (sent == (ssize_t)len && shutdown(request->conn_fd, SHUT_WR) == 0) {
-		closing_add(reply->closing, request->conn_fd,
+		closing_add(reply->closing, request->conn_fd, request->source,
 			request->listener->address.scheme == ADDRESS_UNIX_SEQPACKET,
 			clock_now_ns());
 		request->conn_fd = -1;
@@ -38,7 +37,7 @@ static bool end_stream(const struct reply *reply, struct request *request, const
 	if (sent == (ssize_t)len || (sent < 0 && (errno == EPIPE || errno == ECONNRESET))) {
 		reason = STATS_CLIENT_GONE;
 	}
-	io_close(&request->conn_fd);
+	connections_close(reply->connections, &request->conn_fd, request->source);
 	reply_count_drops(reply, request->listener, reason, 1);
 	return false;
 }
@@ -126,5 +125,18 @@ void reply_batch(const struct reply *reply, struct request *batch)
 	}
 	for (struct request *request = batch; request; request = request->next) {
 		reply_one(reply, request);
+	}
+}
+
+void reply_too_late(const struct reply *reply, struct request *batch)
+{
+	for (struct request *request = batch; request; request = request->next) {
+		if (request->listener->address.scheme == ADDRESS_FDPASS) {
+			fdpass_discard(&request->passed_fd);
+		}
+		if (listener_is_stream(request->listener)) {
+			connections_reset(reply->connections, &request->conn_fd, request->source);
+		}
+		reply_count_drops(reply, request->listener, STATS_EXPIRED, 1);
 	}
 }

@@ -7,6 +7,7 @@
 #define RUPTIME_DAEMON_REPLY_H
 
 #include "daemon/closing.h"
+#include "daemon/connections.h"
 #include "daemon/request.h"
 #include "daemon/stats.h"
 #include "daemon/uptime.h"
@@ -16,6 +17,7 @@ struct reply {
 	const struct uptime_line *line;
 	struct stats_counters *counters;
 	struct closing *closing;
+	struct connections *connections;
 };
 
 /*
@@ -25,7 +27,13 @@ struct reply {
  */
 void reply_batch(const struct reply *reply, struct request *batch);
 
-/* The same for datagrams, which are sent many at a time; see reply_datagrams.c. */
+/*
+ * Send nothing to any request of BATCH, which has waited too long: a TCP client sees a reset, one
+ * of a UNIX socket the end without a line. Afterwards the requests own nothing, as above.
+ */
+void reply_too_late(const struct reply *reply, struct request *batch);
+
+/* The same as reply_batch() for datagrams, which are sent many at a time; see reply_datagrams.c. */
 void reply_datagrams(const struct reply *reply, struct request *batch);
 
 /* Count that COUNT requests of LISTENER got no line. */

@@ -40,6 +40,7 @@ bool request_batch_push(struct request_batch *batch, struct queue *queue)
 		return false;
 	}
 	first->count = count;
+	first->pushed_ns = clock_now_ns();
 	return queue_push(queue, &first->node, count);
 }
 

@@ -53,11 +53,13 @@ struct request {
 	struct queue_node node;		/* used in the first request of a batch */
 	struct request *next;		/* in the batch, NULL in the last */
 	unsigned count;			/* how many the batch has; in its first request */
+	uint64_t pushed_ns;		/* when it was; in its first request */
 	struct request_pool *pool;	/* where it goes back to */
 	const struct listener *listener;
 	union {
 		struct {
 			int conn_fd;	/* streams; owned */
+			unsigned source;	/* what it counts for, see connections.h */
 			int passed_fd;	/* fdpass: where the line goes; owned */
 		};
 		struct request_datagram datagram;

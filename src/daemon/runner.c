@@ -221,17 +221,18 @@ int runner_revive(struct runner *runner)
 static void fail(struct command_result *result, const char *text)
 {
 	result->ok = false;
+	result->timed_out = false;
 	snprintf(result->text, sizeof(result->text), "%s", text);
 }
 
-static enum exchange ask(int sock_fd, uint64_t deadline_ns, struct command_result *result)
+static enum exchange ask(int sock_fd, uint64_t timeout_ns, uint64_t deadline_ns,
+	struct command_result *result)
 {
-	const char run_byte = RUNNER_RUN_BYTE;
 	struct pollfd answer = { .fd = sock_fd, .events = POLLIN };
 	ssize_t got;
 	int ready;
 
-	if (send(sock_fd, &run_byte, 1, MSG_NOSIGNAL) != 1) {
+	if (send(sock_fd, &timeout_ns, sizeof(timeout_ns), MSG_NOSIGNAL) < 0) {
 		return EXCHANGE_DIED;
 	}
 	do {
@@ -265,13 +266,13 @@ static bool reserve(struct runner *runner, uint64_t deadline_ns)
 	return runner->busy;
 }
 
-static enum exchange ask_reserved(struct runner *runner, uint64_t deadline_ns,
+static enum exchange ask_reserved(struct runner *runner, uint64_t timeout_ns, uint64_t deadline_ns,
 	struct command_result *result)
 {
 	enum exchange outcome;
 
 	pthread_mutex_unlock(&runner->lock);
-	outcome = ask(runner->sock_fd, deadline_ns, result);
+	outcome = ask(runner->sock_fd, timeout_ns, deadline_ns, result);
 	if (outcome == EXCHANGE_HUNG) {
 		pidfd_send_signal(runner->pid_fd, SIGKILL, NULL, 0);
 	}
@@ -284,21 +285,22 @@ static enum exchange ask_reserved(struct runner *runner, uint64_t deadline_ns,
 	return outcome;
 }
 
-void runner_run(struct runner *runner, struct command_result *result)
+void runner_run(struct runner *runner, uint64_t timeout_ns, struct command_result *result)
 {
-	uint64_t deadline_ns = clock_now_ns() + runner->config->timeout_ns + GRACE_NS;
+	uint64_t deadline_ns = clock_now_ns() + timeout_ns + GRACE_NS;
 	enum exchange outcome = EXCHANGE_OUTDATED;
 	int deaths = 0;
 
 	pthread_mutex_lock(&runner->lock);
 	while ((outcome == EXCHANGE_OUTDATED || (outcome == EXCHANGE_DIED && deaths < 2)) &&
 	       reserve(runner, deadline_ns)) {
-		outcome = ask_reserved(runner, deadline_ns, result);
+		outcome = ask_reserved(runner, timeout_ns, deadline_ns, result);
 		deaths += outcome == EXCHANGE_DIED;
 	}
 	if (outcome != EXCHANGE_DONE) {
 		fail(result, runner->given_up ? "the server is stopping"
 					      : "the runner process does not answer");
+		result->timed_out = outcome == EXCHANGE_HUNG;
 	}
 	pthread_mutex_unlock(&runner->lock);
 }

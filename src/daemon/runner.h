@@ -33,11 +33,11 @@ int runner_watch_fd(const struct runner *runner);
 int runner_revive(struct runner *runner);
 
 /*
- * One run of the command. Blocks until there is a result: for at most the configured timeout and
- * a grace. A process that died under it is waited for and asked again once; one that does not
- * answer is killed.
+ * One run of the command, which may take TIMEOUT_NS. Blocks until there is a result: for at most
+ * that long and a grace. A process that died under it is waited for and asked again once; one that
+ * does not answer is killed, and counts as a run that took too long.
  */
-void runner_run(struct runner *runner, struct command_result *result);
+void runner_run(struct runner *runner, uint64_t timeout_ns, struct command_result *result);
 
 /* From now on runs fail at once, the one under way included, and no process is started. */
 void runner_give_up(struct runner *runner);

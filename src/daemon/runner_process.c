@@ -61,7 +61,8 @@ static int settle(int server_fd, const struct runner_config *config)
 _Noreturn void runner_process(int server_fd, const struct runner_config *config)
 {
 	static struct command_result result;
-	char asked;
+	const char outdated_byte = 0;
+	uint64_t timeout_ns;
 
 	prctl(PR_SET_NAME, "ruptimed-runner");
 	/* So that a command's orphans come here, and not to an init that lets them live. */
@@ -71,17 +72,17 @@ _Noreturn void runner_process(int server_fd, const struct runner_config *config)
 	}
 	for (;;) {
 		size_t len;
-		ssize_t got = recv(SERVER_FD, &asked, sizeof(asked), 0);
+		ssize_t got = recv(SERVER_FD, &timeout_ns, sizeof(timeout_ns), 0);
 
 		if (got < 0 && errno == EINTR) {
 			continue;
 		}
-		if (got <= 0) {
+		if (got != sizeof(timeout_ns)) {
 			_exit(0);
 		}
-		command_run(config->command, config->timeout_ns, SERVER_FD, &result);
+		command_run(config->command, timeout_ns, SERVER_FD, &result);
 		if (!result.ok && sandbox_is_outdated(config->sandbox)) {
-			(void)!send(SERVER_FD, &asked, RUNNER_OUTDATED_BYTES, MSG_NOSIGNAL);
+			(void)!send(SERVER_FD, &outdated_byte, RUNNER_OUTDATED_BYTES, MSG_NOSIGNAL);
 			_exit(0);
 		}
 		len = offsetof(struct command_result, text) + strlen(result.text) + 1;

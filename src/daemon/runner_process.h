@@ -14,16 +14,15 @@
 
 /*
  * On the socket, a pair of SOCK_SEQPACKET: the runner first sends one byte, and with it what
- * sandbox_watch() takes, if anything. Then the server sends one byte of any value for each run
- * it wants; the runner answers with a struct command_result, cut behind the text's NUL, or with
- * RUNNER_OUTDATED_BYTES, and ends: its sandbox is for a command that has been replaced.
+ * sandbox_watch() takes, if anything. Then the server sends a uint64_t for each run it wants, the
+ * longest it may take in nanoseconds; the runner answers with a struct command_result, cut behind
+ * the text's NUL, or with RUNNER_OUTDATED_BYTES, and ends: its sandbox is for a command that has
+ * been replaced.
  */
-#define RUNNER_RUN_BYTE	      'r'
 #define RUNNER_OUTDATED_BYTES 1
 
 struct runner_config {
 	const char *command;			/* absolute path */
-	uint64_t timeout_ns;
 	const struct privileges *privileges;	/* to take on first; NULL: stay what it is */
 	const struct sandbox *sandbox;		/* to enter then; NULL: none */
 };

@@ -263,7 +263,6 @@ static int start(struct daemon *daemon)
 		return status;
 	}
 	daemon->runner_config.command = options->command;
-	daemon->runner_config.timeout_ns = options->run_timeout_ns;
 	daemon->runner = runner_new(&daemon->runner_config);
 	if (!daemon->runner) {
 		return refuse(EXIT_FAILED, "cannot start the runner process", strerror(errno));

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/acceptor.h"
+#include "daemon/connections.h"
 #include "daemon/dispatcher.h"
 #include "daemon/ingress.h"
 #include "daemon/stats.h"
@@ -35,6 +36,7 @@ static const struct {
 
 struct server {
 	const struct listener_set *listeners;
+	struct connections *connections;
 	struct stats *stats;
 	struct queue *queue;
 	struct uptime *uptime;
@@ -74,6 +76,7 @@ static int start_ingress(struct server *server, unsigned kind, const struct opti
 	}
 	ingress->options = options;
 	ingress->listeners = server->listeners;
+	ingress->connections = server->connections;
 	ingress->queue = server->queue;
 	ingress->counters = stats_of(server->stats, kind);
 	ingress->capacity = capacity_of(server->listeners, kind, options->queue);
@@ -94,13 +97,17 @@ struct server *server_start(const struct options *options, const struct listener
 		server->ingress[i].stop_fd = -1;
 	}
 	server->stats = stats_new(INGRESS_COUNT + options->workers);
+	server->connections = connections_new(
+		options->max_connections ? options->max_connections : connections_default_max(),
+		options->max_per_source);
 	server->queue = queue_new();
-	server->uptime = uptime_new(options->source, runner, options->max_age_ns);
-	if (!server->stats || !server->queue || !server->uptime) {
+	server->uptime = uptime_new(options->source, runner, options->run_timeout_ns,
+		options->max_age_ns);
+	if (!server->connections || !server->stats || !server->queue || !server->uptime) {
 		goto fail;
 	}
 	server->workers = worker_pool_start(options->workers, server->queue, server->uptime,
-		server->stats, INGRESS_COUNT);
+		server->connections, server->stats, INGRESS_COUNT);
 	if (!server->workers) {
 		goto fail;
 	}
@@ -178,6 +185,10 @@ void server_log_state(const struct server *server)
 		log_info("state messages=%llu replies-reaped=%llu",
 			(unsigned long long)sum.messages, (unsigned long long)sum.replies_reaped);
 	}
+	if (sum.requests[ADDRESS_TCP] || sum.requests[ADDRESS_UNIX] ||
+	    sum.requests[ADDRESS_UNIX_SEQPACKET] || sum.requests[ADDRESS_FDPASS]) {
+		log_info("state connections open=%u", connections_open(server->connections));
+	}
 	log_info("state runs ok=%llu failed=%llu", (unsigned long long)sum.runs_ok,
 		(unsigned long long)sum.runs_failed);
 }
@@ -192,6 +203,7 @@ void server_free(struct server *server)
 	}
 	uptime_free(server->uptime);
 	queue_free(server->queue);
+	connections_free(server->connections);
 	stats_free(server->stats);
 	free(server);
 }

@@ -34,6 +34,8 @@ static const char *const drop_names[STATS_DROPS] = {
 	[STATS_NOT_LOCAL] = "not-local",
 	[STATS_RATE_LIMITED] = "rate-limited",
 	[STATS_OFF_NET_LIMITED] = "off-net-limited",
+	[STATS_MAX_CONNECTIONS] = "max-connections",
+	[STATS_MAX_PER_SOURCE] = "max-per-source",
 };
 
 struct stats *stats_new(unsigned threads)

@@ -26,15 +26,17 @@ enum stats_drop {
 	STATS_UNBOUND,		/* a datagram client without a name cannot be answered */
 	STATS_QUEUE_FULL,	/* nobody fetches replies: the reply queue has no room */
 	STATS_FD_REFUSED,	/* fdpass: not one descriptor, or not one to write a line to */
-	STATS_EXPIRED,		/* fdpass: connected, and sent no descriptor in time */
+	STATS_EXPIRED,		/* it waited too long, or brought no descriptor in time */
 	STATS_SOURCE_PORT,	/* udp: from where a server is, which might answer the answer */
 	STATS_SOURCE_ADDRESS,	/* udp: from an address that is not that of one host */
 	STATS_BROADCAST,	/* udp: sent to more than this host */
 	STATS_NOT_LOCAL,	/* udp: one byte, from a source that is not trusted to be real */
 	STATS_RATE_LIMITED,	/* udp: its source asks too often */
 	STATS_OFF_NET_LIMITED,	/* udp: all sources that are not local ask too often */
+	STATS_MAX_CONNECTIONS,	/* more than may be open in all */
+	STATS_MAX_PER_SOURCE,	/* more than may be open from one source */
 };
-#define STATS_DROPS 15
+#define STATS_DROPS 17
 
 /* Enough for what stats_format() writes. */
 #define STATS_TEXT_BYTES (128 + STATS_DROPS * 40)

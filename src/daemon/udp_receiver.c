@@ -34,6 +34,7 @@ struct receiver {
 	struct request *requests[RECEIVE_MESSAGES];	/* those behind MESSAGES, or NULL */
 	bool armed[RECEIVE_MESSAGES];			/* as the last call left them unused */
 	bool is_unix;					/* for what they are armed */
+	bool scarce;					/* no request was left for some of them */
 	uint8_t payloads[RECEIVE_MESSAGES][PAYLOAD_BYTES];
 	/* UNIX sockets: for descriptors, which nobody has asked for. */
 	_Alignas(struct cmsghdr) uint8_t rights[RECEIVE_MESSAGES][FDPASS_CONTROL_BYTES];
@@ -72,6 +73,7 @@ static unsigned arm(struct receiver *receiver, bool is_unix)
 		header->msg_flags = 0;
 		receiver->armed[armed] = true;
 	}
+	receiver->scarce = armed < RECEIVE_MESSAGES;
 	return armed;
 }
 
@@ -195,11 +197,17 @@ static bool receive_some(struct receiver *receiver, const struct listener *liste
 	return got > 0;
 }
 
-/* While there is more, poll() has nothing to tell. */
+/*
+ * While there is more, poll() has nothing to tell. But once requests are scarce each listener gets
+ * its part of them.
+ */
 static void receive_turn(struct receiver *receiver, const struct listener *listener)
 {
 	for (int i = 0; i < TURN_CALLS && receive_some(receiver, listener); i++) {
 		ingress_step_aside(receiver->ingress);
+		if (receiver->scarce) {
+			return;
+		}
 	}
 }
 

@@ -25,19 +25,31 @@ struct uptime_line {
 struct uptime;
 
 /*
- * RUNNER is borrowed, and not used if SOURCE is procps. A line whose run began less than
- * MAX_AGE_NS ago may be given out again; 0 means that each call makes a new one.
+ * RUNNER is borrowed, and not used if SOURCE is procps. A run may take RUN_TIMEOUT_NS, but see
+ * uptime_timeout_ns(). A line whose run began less than MAX_AGE_NS ago may be given out again; 0
+ * means that each call makes a new one.
  * Returns NULL with errno ENOMEM.
  */
-struct uptime *uptime_new(enum options_source source, struct runner *runner, uint64_t max_age_ns);
+struct uptime *uptime_new(enum options_source source, struct runner *runner,
+	uint64_t run_timeout_ns, uint64_t max_age_ns);
 void uptime_free(struct uptime *uptime);
 
 /*
  * Fill *LINE: the line, or "error: REASON", with its '\n'. The run behind it began after the
- * call did, but for what MAX_AGE_NS allows. Blocks as long as runner_run() does. Runs are counted
- * in COUNTERS, the calling thread's.
+ * call did, but for what MAX_AGE_NS allows. OLDEST_NS: when the first of those who wait for it
+ * came. Blocks as long as runner_run() does. Runs are counted in COUNTERS, the calling thread's.
  */
-void uptime_measure(struct uptime *uptime, struct stats_counters *counters,
+void uptime_measure(struct uptime *uptime, uint64_t oldest_ns, struct stats_counters *counters,
 	struct uptime_line *line);
+
+/*
+ * How long a run may take for somebody who has waited for AGE_NS already: RUN_TIMEOUT_NS, unless
+ * the run before it HUNG. Then all waited for that one, too, and shall know UPTIME_PATIENCE_NS
+ * after the time of one run that this one hangs as well; but a command that works again has
+ * UPTIME_SHORTEST_NS to prove it.
+ */
+#define UPTIME_PATIENCE_NS 150000000ull
+#define UPTIME_SHORTEST_NS 100000000ull
+uint64_t uptime_timeout_ns(uint64_t run_timeout_ns, bool hung, uint64_t age_ns);
 
 #endif

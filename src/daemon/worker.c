@@ -33,7 +33,9 @@ struct worker_pool {
 	struct queue *queue;
 	struct uptime *uptime;
 	struct lead lead;
+	struct connections *connections;
 	_Atomic uint64_t taken;		/* requests taken from the queue; the leader's */
+	uint64_t run_ns;		/* how long the last run took; the leader's */
 	unsigned count;
 	struct worker workers[];
 };
@@ -47,11 +49,16 @@ static uint64_t count_waiting(const struct worker_pool *pool)
 	return pushed > taken ? pushed - taken : 0;
 }
 
-/* Answer all of TAKEN, and look now and then whether somebody should lead meanwhile. */
-static void answer(struct worker *worker, struct queue_node *taken, struct lead_turn *turn)
+/*
+ * Answer all of TAKEN, and look now and then whether somebody should lead meanwhile. Whoever has
+ * waited for more than PATIENCE_NS gets nothing.
+ */
+static void answer(struct worker *worker, struct queue_node *taken, uint64_t patience_ns,
+	struct lead_turn *turn)
 {
-	const struct reply reply = { &worker->line, worker->counters, worker->closing };
 	struct worker_pool *pool = worker->pool;
+	const struct reply reply = { &worker->line, worker->counters, worker->closing,
+		pool->connections };
 	uint64_t now_ns = turn->began_ns;
 	uint64_t count = 0;
 
@@ -61,7 +68,11 @@ static void answer(struct worker *worker, struct queue_node *taken, struct lead_
 		taken = taken->next;
 		count += batch->count;
 		lead_look(&pool->lead, turn, count_waiting(pool), now_ns);
-		reply_batch(&reply, batch);
+		if (now_ns > batch->pushed_ns + patience_ns) {
+			reply_too_late(&reply, batch);
+		} else {
+			reply_batch(&reply, batch);
+		}
 		request_give_back(batch);
 		now_ns = clock_now_ns();
 	}
@@ -112,6 +123,7 @@ static bool lead(struct worker *worker)
 	struct queue_node *taken = NULL;
 	struct lead_turn turn;
 	uint64_t began_ns;
+	uint64_t patience_ns = WORKER_PATIENCE_NS;
 
 	while (!taken) {
 		taken = queue_take(pool->queue, closing_due_ns(worker->closing));
@@ -123,9 +135,13 @@ static bool lead(struct worker *worker)
 	}
 	gather(pool, taken);
 	began_ns = clock_now_ns();
-	uptime_measure(pool->uptime, worker->counters, &worker->line);
-	lead_hand_on(&pool->lead, began_ns, clock_now_ns(), &turn);
-	answer(worker, taken, &turn);
+	uptime_measure(pool->uptime, request_of_node(taken)->pushed_ns, worker->counters,
+		&worker->line);
+	patience_ns += pool->run_ns;
+	pool->run_ns = clock_now_ns() - began_ns;
+	patience_ns += pool->run_ns;
+	lead_hand_on(&pool->lead, began_ns, began_ns + pool->run_ns, &turn);
+	answer(worker, taken, patience_ns, &turn);
 	return true;
 }
 
@@ -178,7 +194,7 @@ static void free_pool(struct worker_pool *pool)
 }
 
 struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struct uptime *uptime,
-	struct stats *stats, unsigned first)
+	struct connections *connections, struct stats *stats, unsigned first)
 {
 	struct worker_pool *pool = calloc(1, sizeof(*pool) + count * sizeof(struct worker));
 	int error = 0;
@@ -188,6 +204,7 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 	}
 	pool->queue = queue;
 	pool->uptime = uptime;
+	pool->connections = connections;
 	if (lead_init(&pool->lead) < 0) {
 		free(pool);
 		return NULL;
@@ -198,7 +215,7 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 		worker->pool = pool;
 		worker->index = i;
 		worker->counters = stats_of(stats, first + i);
-		worker->closing = closing_new(CLOSING_MAX);
+		worker->closing = closing_new(CLOSING_MAX, connections);
 		error = worker->closing
 				? pthread_create(&worker->thread, NULL, worker_main, worker)
 				: ENOMEM;

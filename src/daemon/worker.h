@@ -6,13 +6,20 @@
  * One worker leads at a time. The leader alone waits on the queue, takes everything, measures,
  * and hands the leading role on before it answers. So there is at most one run in flight, what
  * arrives during a run waits for the next one, and measuring and answering overlap.
+ *
+ * Who has waited for WORKER_PATIENCE_NS is not answered any more: the client has given up, and
+ * others wait. The time that runs took does not count: neither the run that made the line, nor
+ * the one before it, which was under way when the request came.
  */
 #ifndef RUPTIME_DAEMON_WORKER_H
 #define RUPTIME_DAEMON_WORKER_H
 
+#include "daemon/connections.h"
 #include "daemon/queue.h"
 #include "daemon/stats.h"
 #include "daemon/uptime.h"
+
+#define WORKER_PATIENCE_NS 2000000000ull
 
 struct worker_pool;
 
@@ -21,7 +28,7 @@ struct worker_pool;
  * All arguments are borrowed until worker_pool_join(). Returns NULL with errno.
  */
 struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struct uptime *uptime,
-	struct stats *stats, unsigned first);
+	struct connections *connections, struct stats *stats, unsigned first);
 
 /*
  * Wait until the workers have answered everything and the last answered client has closed, or has

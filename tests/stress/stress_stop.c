@@ -184,9 +184,13 @@ static bool live(const struct options *options, struct runner *runner)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .queue = 64 };
+	struct options options = {
+		.queue = 64,
+		.max_per_source = 64,
+		.run_timeout_ns = 10 * CLOCK_S,
+	};
 	struct scratch_path command;
-	struct runner_config config = { .timeout_ns = 10 * CLOCK_S };
+	struct runner_config config = { 0 };
 	struct runner *runner;
 	unsigned descriptors;
 	unsigned lives;

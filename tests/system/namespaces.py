@@ -163,6 +163,19 @@ def udp_packet(source, source_port, destination, port, payload):
                        source, destination, source_port, port, length, 0) + payload
 
 
+def any_address(prefix):
+    """Every address of PREFIX is one of this machine's: there are thousands to come from."""
+    family = "-6" if ":" in prefix else "-4"
+    try:
+        subprocess.run(["ip", family, "route", "add", "local", prefix, "dev", "lo"], check=True,
+                       capture_output=True)
+        if family == "-6":
+            # Addresses that no interface has can be bound to only so.
+            _write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1")
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise unittest.SkipTest("no addresses of %s here: %s" % (prefix, error)) from None
+
+
 def cover(path, text, directory):
     """Let the file at PATH hold TEXT, for this process and its children."""
     copy = os.path.join(directory, os.path.basename(path))

@@ -22,17 +22,37 @@
 
 #define CAPACITY 4
 
+/* More than three quarters of it are a crowd. */
+#define ROOM 8
+
+static struct connections *connections;
 static struct closing *closing;
 
 static void set_up(void)
 {
-	closing = closing_new(CAPACITY);
+	connections = connections_new(ROOM, ROOM);
+	closing = closing_new(CAPACITY, connections);
 	ck_assert_ptr_nonnull(closing);
 }
 
 static void tear_down(void)
 {
 	closing_free(closing);
+	ck_assert_uint_eq(connections_open(connections), 0);
+	connections_free(connections);
+}
+
+/* Returns what it counts for. */
+static unsigned enter(int conn_fd)
+{
+	const union connections_peer peer = {
+		.in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000201) },
+	};
+	unsigned source;
+
+	ck_assert_int_eq(connections_enter(connections, conn_fd, &peer, &source),
+		CONNECTIONS_WELCOME);
+	return source;
 }
 
 /* Answer on the server's side, and give it away. Returns the client's side. */
@@ -40,7 +60,7 @@ static int add(struct sockets_pair pair, uint64_t now_ns)
 {
 	ck_assert_int_eq(send(pair.server_fd, "line\n", 5, MSG_MORE | MSG_NOSIGNAL), 5);
 	ck_assert_int_eq(shutdown(pair.server_fd, SHUT_WR), 0);
-	closing_add(closing, pair.server_fd, false, now_ns);
+	closing_add(closing, pair.server_fd, enter(pair.server_fd), false, now_ns);
 	return pair.client_fd;
 }
 
@@ -121,7 +141,7 @@ START_TEST(test_empty_record)
 	ck_assert_int_eq(send(fds[0], "more", 4, 0), 4);
 	ck_assert_int_eq(send(fds[1], "line\n", 5, 0), 5);
 	ck_assert_int_eq(shutdown(fds[1], SHUT_WR), 0);
-	closing_add(closing, fds[1], true, NOW_NS);
+	closing_add(closing, fds[1], enter(fds[1]), true, NOW_NS);
 	closing_sweep(closing, NOW_NS + FIRST_NS);
 	ck_assert_uint_eq(closing_count(closing), 1);
 	ck_assert_int_eq(recv(fds[0], text, sizeof(text), 0), 5);
@@ -282,13 +302,65 @@ START_TEST(test_room_without_reset)
 }
 END_TEST
 
+/* When there are too many, whoever was looked at gives way; the newest has its first look. */
+START_TEST(test_a_crowd)
+{
+	int clients[CAPACITY];
+	unsigned others[5];
+
+	for (int i = 0; i < 3; i++) {
+		clients[i] = add(sockets_unix_pair(), NOW_NS);
+	}
+	closing_sweep(closing, NOW_NS + FIRST_NS);
+	clients[3] = add(sockets_unix_pair(), NOW_NS + FIRST_NS);
+	for (int i = 0; i < 2; i++) {
+		others[i] = enter(-1);
+	}
+	closing_sweep(closing, NOW_NS + FIRST_NS);
+	ck_assert_uint_eq(closing_count(closing), CAPACITY);
+	/* Long before they are due, and no more of them than need be. */
+	others[2] = enter(-1);
+	closing_sweep(closing, NOW_NS + FIRST_NS);
+	ck_assert_uint_eq(closing_count(closing), CAPACITY - 1);
+	ck_assert(is_closed(clients[0]));
+	for (int i = 3; i < 5; i++) {
+		others[i] = enter(-1);
+	}
+	closing_sweep(closing, NOW_NS + FIRST_NS);
+	ck_assert_uint_eq(closing_count(closing), 1);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(is_closed(clients[i]));
+		io_close(&clients[i]);
+	}
+	ck_assert(!is_closed(clients[3]));
+	/* Now there is nothing else: it has its look early, and then it is like the others. */
+	clients[0] = add(sockets_unix_pair(), NOW_NS + FIRST_NS);
+	ck_assert_uint_eq(closing_count(closing), 2);
+	ck_assert(!is_closed(clients[3]));
+	clients[1] = add(sockets_unix_pair(), NOW_NS + FIRST_NS);
+	ck_assert_uint_eq(closing_count(closing), 2);
+	ck_assert(is_closed(clients[3]));
+	ck_assert(!is_closed(clients[0]));
+	for (int i = 0; i < 5; i++) {
+		int none_fd = -1;
+
+		connections_close(connections, &none_fd, others[i]);
+	}
+	closing_sweep(closing, NOW_NS + FIRST_NS);
+	ck_assert_uint_eq(closing_count(closing), 2);
+	io_close(&clients[0]);
+	io_close(&clients[1]);
+	io_close(&clients[3]);
+}
+END_TEST
+
 START_TEST(test_free_closes)
 {
 	unsigned open = process_descriptors();
-	struct closing *mine = closing_new(2);
+	struct closing *mine = closing_new(2, connections);
 	struct sockets_pair pair = sockets_unix_pair();
 
-	closing_add(mine, pair.server_fd, false, NOW_NS);
+	closing_add(mine, pair.server_fd, enter(pair.server_fd), false, NOW_NS);
 	io_close(&pair.client_fd);
 	closing_free(mine);
 	ck_assert_uint_eq(process_descriptors(), open);
@@ -313,6 +385,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_reset_by_client);
 	tcase_add_test(tcase, test_makes_room);
 	tcase_add_test(tcase, test_room_without_reset);
+	tcase_add_test(tcase, test_a_crowd);
 	tcase_add_test(tcase, test_free_closes);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -17,6 +17,9 @@
 #define NOW_NS	    (1000 * CLOCK_S)
 #define PATIENCE_NS (FDPASS_GATE_PATIENCE_S * CLOCK_S)
 
+/* What the connections count for: kept, and never looked at. */
+#define SOURCE 7
+
 static struct fdpass_gate *gate;
 static struct listener listeners[2];
 static unsigned open_before;
@@ -38,9 +41,13 @@ static void tear_down(void)
 static int enter(const struct listener *listener, uint64_t now_ns)
 {
 	struct sockets_pair pair = sockets_unix_pair();
-	struct fdpass_visitor evicted;
+	struct fdpass_visitor visitor = {
+		.listener = listener,
+		.conn_fd = pair.server_fd,
+		.source = SOURCE,
+	};
 
-	ck_assert(!fdpass_gate_enter(gate, listener, pair.server_fd, now_ns, &evicted));
+	ck_assert(!fdpass_gate_enter(gate, &visitor, now_ns));
 	return pair.client_fd;
 }
 
@@ -128,8 +135,9 @@ START_TEST(test_crowded)
 	if (_i) {
 		ck_assert_int_eq(fdpass_send(client_fds[0], STDIN_FILENO), 0);
 	}
-	ck_assert(fdpass_gate_enter(gate, &listeners[1], pair.server_fd, NOW_NS + CLOCK_S,
-		&visitor));
+	visitor = (struct fdpass_visitor){ .listener = &listeners[1], .conn_fd = pair.server_fd };
+	ck_assert(fdpass_gate_enter(gate, &visitor, NOW_NS + CLOCK_S));
+	ck_assert_uint_eq(visitor.source, SOURCE);
 	ck_assert_int_eq(visitor.result, _i ? FDPASS_GOT : FDPASS_LATER);
 	ck_assert_ptr_eq(visitor.listener, &listeners[0]);
 	ck_assert_uint_eq(fdpass_gate_due_ns(gate), NOW_NS + 1 + PATIENCE_NS);

@@ -59,6 +59,8 @@ START_TEST(test_defaults)
 	ck_assert_str_eq(options.listen[0].port, options.listen[1].port);
 	ck_assert_uint_ge(options.workers, 1);
 	ck_assert_uint_eq(options.queue, 4096);
+	ck_assert_uint_eq(options.max_connections, 0);
+	ck_assert_uint_eq(options.max_per_source, 256);
 	ck_assert_int_eq(options.command[0], '/');
 	ck_assert_uint_eq(options.run_timeout_ns, CLOCK_S);
 	ck_assert_uint_eq(options.max_age_ns, 0);
@@ -78,7 +80,8 @@ END_TEST
 START_TEST(test_all)
 {
 	ck_assert_int_eq(parse("-l tcp://127.0.0.1:1 --listen=udp://[::1]:2 -w 3 -q 5k -s exec "
-			       "--command=/bin/true --run-timeout=250ms --max-age=1.5s -u nobody "
+			       "--max-connections=1M --max-per-source=1 --command=/bin/true "
+			       "--run-timeout=250ms --max-age=1.5s -u nobody "
 			       "-D --pid-file=/run/x.pid --ready-fd=1 -v"),
 		OPTIONS_RUN);
 	assert_listens(0, "tcp://127.0.0.1:1");
@@ -86,6 +89,8 @@ START_TEST(test_all)
 	ck_assert_uint_eq(options.listen_count, 2);
 	ck_assert_uint_eq(options.workers, 3);
 	ck_assert_uint_eq(options.queue, 5000);
+	ck_assert_uint_eq(options.max_connections, 1000000);
+	ck_assert_uint_eq(options.max_per_source, 1);
 	ck_assert_str_eq(options.command, "/bin/true");
 	ck_assert_uint_eq(options.run_timeout_ns, 250 * CLOCK_MS);
 	ck_assert_uint_eq(options.max_age_ns, 1500 * CLOCK_MS);
@@ -133,6 +138,9 @@ static const struct {
 	{ "-w 257", "from 1 to 256" },
 	{ "--workers=four", "--workers=four" },
 	{ "-q 0", "--queue=0" },
+	{ "--max-connections=0", "--max-connections=0" },
+	{ "--max-connections=2M", "from 1 to 1048576" },
+	{ "--max-per-source=0", "--max-per-source=0" },
 	{ "-q 2M", "--queue=2M" },
 	{ "-q -1", "--queue=-1" },
 	{ "-s magic", "--source=magic" },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit/unit.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ static const struct listener stream_listener = { .address = { .scheme = ADDRESS_
 
 static struct request_pool *pool;
 static struct stats_counters counters;
+static struct connections *connections;
 static struct closing *closing;
 static struct uptime_line line;
 
@@ -39,20 +41,26 @@ static void set_up(void)
 	signal(SIGPIPE, SIG_DFL);
 	memset(&counters, 0, sizeof(counters));
 	pool = request_pool_new(2 * MANY);
-	closing = closing_new(2 * MANY);
+	connections = connections_new(4 * MANY, 4 * MANY);
+	closing = closing_new(2 * MANY, connections);
 	set_line(true, LINE);
 }
 
 static void tear_down(void)
 {
 	closing_free(closing);
+	/* Whatever became of a stream, it is counted out. */
+	ck_assert_uint_eq(connections_open(connections), 0);
+	connections_free(connections);
 	request_pool_free(pool);
 }
 
 static struct request *add_stream(struct request_batch *batch, int conn_fd)
 {
+	const union connections_peer peer = { .in = { .sin_family = AF_INET } };
 	struct request *request = request_pool_take(pool);
 
+	connections_enter(connections, conn_fd, &peer, &request->source);
 	request->listener = &stream_listener;
 	request->conn_fd = conn_fd;
 	request_batch_add(batch, request);
@@ -61,7 +69,7 @@ static struct request *add_stream(struct request_batch *batch, int conn_fd)
 
 static void reply(struct request_batch *batch)
 {
-	struct reply all = { .line = &line, .counters = &counters, .closing = closing };
+	const struct reply all = { &line, &counters, closing, connections };
 
 	reply_batch(&all, batch->first);
 	request_give_back(batch->first);
@@ -333,6 +341,63 @@ START_TEST(test_datagram_lost)
 }
 END_TEST
 
+static void be_too_late(struct request_batch *batch)
+{
+	const struct reply all = { &line, &counters, closing, connections };
+
+	reply_too_late(&all, batch->first);
+	request_give_back(batch->first);
+	*batch = (struct request_batch){ NULL, NULL, 0 };
+}
+
+/* What cannot be mistaken for an answer: a reset, an end without a line, silence. */
+START_TEST(test_too_late)
+{
+	static const struct listener fdpass_listener = { .address = { .scheme = ADDRESS_FDPASS } };
+	static const struct listener msgq_listener = { .address = { .scheme = ADDRESS_MSGQ } };
+	struct request_batch batch = { NULL, NULL, 0 };
+	struct sockets_pair tcp = sockets_tcp_pair();
+	struct sockets_pair local = sockets_unix_pair();
+	struct sockets_pair visitor = sockets_unix_pair();
+	struct sockets_pair passed = sockets_unix_pair();
+	unsigned descriptors = process_descriptors();
+	struct request *request;
+	char text[64];
+
+	add_stream(&batch, tcp.server_fd);
+	add_stream(&batch, local.server_fd)->passed_fd = -1;
+	be_too_late(&batch);
+	ck_assert_int_eq(sockets_read_all(tcp.client_fd, text, sizeof(text)), -1);
+	ck_assert_int_eq(errno, ECONNRESET);
+	ck_assert_int_eq(sockets_read_all(local.client_fd, text, sizeof(text)), 0);
+	request = add_stream(&batch, visitor.server_fd);
+	request->listener = &fdpass_listener;
+	request->passed_fd = passed.server_fd;
+	be_too_late(&batch);
+	ck_assert_int_eq(sockets_read_all(visitor.client_fd, text, sizeof(text)), 0);
+	ck_assert_int_eq(sockets_read_all(passed.client_fd, text, sizeof(text)), 0);
+	ck_assert_uint_eq(process_descriptors(), descriptors - 4);
+	request = request_pool_take(pool);
+	request->listener = &msgq_listener;
+	request_batch_add(&batch, request);
+	be_too_late(&batch);
+	open_datagrams();
+	add_datagram(&batch, 1, 0);
+	be_too_late(&batch);
+	ck_assert_uint_eq(receive(text, sizeof(text)), 0);
+	close_datagrams();
+	ck_assert_uint_eq(closing_count(closing), 0);
+	ck_assert_uint_eq(counters.dropped[ADDRESS_TCP][STATS_EXPIRED], 2);
+	ck_assert_uint_eq(counters.dropped[ADDRESS_FDPASS][STATS_EXPIRED], 1);
+	ck_assert_uint_eq(counters.dropped[ADDRESS_MSGQ][STATS_EXPIRED], 1);
+	ck_assert_uint_eq(counters.dropped[ADDRESS_UDP][STATS_EXPIRED], 1);
+	io_close(&tcp.client_fd);
+	io_close(&local.client_fd);
+	io_close(&visitor.client_fd);
+	io_close(&passed.client_fd);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("reply");
@@ -348,6 +413,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_no_answer_is_a_request);
 	tcase_add_test(tcase, test_datagram_error);
 	tcase_add_test(tcase, test_datagram_lost);
+	tcase_add_test(tcase, test_too_late);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

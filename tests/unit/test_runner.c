@@ -33,16 +33,18 @@ static int may_end_fd;
 
 static struct scratch_path command;
 static struct runner_config config;
+static uint64_t timeout_ns;
 static struct runner *runner;
 static unsigned descriptors;
 
-static void use_command(const char *script, uint64_t timeout_ns)
+static void use_command(const char *script, uint64_t longest_ns)
 {
 	command = scratch_command("uptime", script);
-	config = (struct runner_config){ .command = command.text, .timeout_ns = timeout_ns };
+	config = (struct runner_config){ .command = command.text };
+	timeout_ns = longest_ns;
 }
 
-static void use_gated_command(uint64_t timeout_ns)
+static void use_gated_command(uint64_t longest_ns)
 {
 	char script[512];
 
@@ -50,7 +52,7 @@ static void use_gated_command(uint64_t timeout_ns)
 	may_end_fd = scratch_fifo("may-end");
 	snprintf(script, sizeof(script), "echo $$ >%s; read word <%s; echo \"$$ $word\"",
 		scratch_path("running").text, scratch_path("may-end").text);
-	use_command(script, timeout_ns);
+	use_command(script, longest_ns);
 }
 
 static void set_up(void)
@@ -120,7 +122,7 @@ static void kill_process(int signal_number)
 
 static void *run_main(void *result)
 {
-	runner_run(runner, result);
+	runner_run(runner, timeout_ns, result);
 	return NULL;
 }
 
@@ -136,7 +138,7 @@ START_TEST(test_runs)
 	use_command("echo $$", FAR_NS);
 	start();
 	for (int i = 0; i < 20; i++) {
-		runner_run(runner, &result);
+		runner_run(runner, timeout_ns, &result);
 		ck_assert_msg(result.ok, "%s", result.text);
 	}
 	kill_process(0); /* exactly one process, and it lives */
@@ -150,10 +152,32 @@ START_TEST(test_failing_command)
 	use_command("echo good; exit 3", FAR_NS);
 	start();
 	for (int i = 0; i < 3; i++) {
-		runner_run(runner, &result);
+		runner_run(runner, timeout_ns, &result);
 		ck_assert(!result.ok);
 		ck_assert_str_eq(result.text, "the command exited with status 3");
 	}
+}
+END_TEST
+
+/* Each run has its own deadline, and says whether it was that which ended it. */
+START_TEST(test_deadlines)
+{
+	struct command_result result;
+
+	use_command("exec sleep 60", 20 * CLOCK_MS);
+	start();
+	runner_run(runner, timeout_ns, &result);
+	ck_assert_str_eq(result.text, "the command did not finish within 20 ms");
+	ck_assert(result.timed_out);
+	runner_run(runner, 2 * timeout_ns, &result);
+	ck_assert_str_eq(result.text, "the command did not finish within 40 ms");
+	ck_assert(result.timed_out);
+	use_command("exit 3", FAR_NS);
+	runner_run(runner, timeout_ns, &result);
+	ck_assert(!result.ok && !result.timed_out);
+	use_command("echo good", FAR_NS);
+	runner_run(runner, timeout_ns, &result);
+	ck_assert(result.ok && !result.timed_out);
 }
 END_TEST
 
@@ -163,12 +187,12 @@ START_TEST(test_longest_line)
 
 	use_command("printf '%04095d\\n' 7", FAR_NS);
 	start();
-	runner_run(runner, &result);
+	runner_run(runner, timeout_ns, &result);
 	ck_assert(result.ok);
 	ck_assert_uint_eq(strlen(result.text), 4095);
 	/* The shorter answer that follows is not mixed up with it. */
 	use_command("echo short", FAR_NS);
-	runner_run(runner, &result);
+	runner_run(runner, timeout_ns, &result);
 	ck_assert_str_eq(result.text, "short");
 }
 END_TEST
@@ -199,7 +223,7 @@ START_TEST(test_what_the_process_has)
 	}
 	use_command("echo good", FAR_NS);
 	start();
-	runner_run(runner, &result); /* so it has settled */
+	runner_run(runner, timeout_ns, &result); /* so it has settled */
 	ck_assert_str_eq(result.text, "good");
 	for (int fd = 0; fd < 50; fd++) {
 		assert_link(process_only_child(), fd, expected[fd < 4 ? fd : 4]);
@@ -218,7 +242,7 @@ START_TEST(test_started_with_sigchld_ignored)
 	signal(SIGCHLD, SIG_IGN);
 	use_command("echo good", FAR_NS);
 	start();
-	runner_run(runner, &result);
+	runner_run(runner, timeout_ns, &result);
 	ck_assert_str_eq(result.text, "good");
 	kill_process(SIGKILL);
 	begin_run(&thread, &result);
@@ -293,21 +317,21 @@ END_TEST
 
 START_TEST(test_stopped_process)
 {
-	uint64_t timeout_ns = 100 * CLOCK_MS;
 	struct command_result result;
 	uint64_t began_ns;
 
-	use_command("echo good", timeout_ns);
+	use_command("echo good", 100 * CLOCK_MS);
 	start();
 	kill_process(SIGSTOP);
 	began_ns = clock_now_ns();
-	runner_run(runner, &result);
+	runner_run(runner, timeout_ns, &result);
 	ck_assert(!result.ok);
 	ck_assert_str_eq(result.text, "the runner process does not answer");
+	ck_assert(result.timed_out);
 	ck_assert_uint_ge(clock_now_ns() - began_ns, timeout_ns);
 	ck_assert_uint_lt(clock_now_ns() - began_ns, timeout_ns + process_slow_ns(3 * CLOCK_S));
 	revive();
-	runner_run(runner, &result);
+	runner_run(runner, timeout_ns, &result);
 	ck_assert_str_eq(result.text, "good");
 }
 END_TEST
@@ -328,7 +352,7 @@ START_TEST(test_give_up_during_a_run)
 	pthread_join(thread, NULL);
 	ck_assert_uint_lt(clock_now_ns() - began_ns, process_slow_ns(MARGIN_NS));
 	ck_assert_str_eq(result.text, "the server is stopping");
-	runner_run(runner, &result);
+	runner_run(runner, timeout_ns, &result);
 	ck_assert_str_eq(result.text, "the server is stopping");
 	ck_assert_int_eq(runner_revive(runner), 0);
 	runner_free(runner);
@@ -346,7 +370,7 @@ START_TEST(test_never_revived)
 	use_command("echo good", 100 * CLOCK_MS);
 	start();
 	kill_process(SIGKILL);
-	runner_run(runner, &result);
+	runner_run(runner, timeout_ns, &result);
 	ck_assert(!result.ok);
 	ck_assert_uint_lt(clock_now_ns() - began_ns, process_slow_ns(4 * CLOCK_S));
 }
@@ -376,7 +400,7 @@ static _Noreturn void be_killed_server(int ready_fd)
 
 	start();
 	io_write_all(ready_fd, "r", 1);
-	runner_run(runner, &result);
+	runner_run(runner, timeout_ns, &result);
 	_exit(1);
 }
 
@@ -425,6 +449,7 @@ Suite *unit_suite(void)
 	tcase_set_timeout(tcase, 20);
 	tcase_add_test(tcase, test_runs);
 	tcase_add_test(tcase, test_failing_command);
+	tcase_add_test(tcase, test_deadlines);
 	tcase_add_test(tcase, test_longest_line);
 	tcase_add_test(tcase, test_what_the_process_has);
 	tcase_add_test(tcase, test_started_with_sigchld_ignored);

@@ -2,7 +2,9 @@
 #include "unit/unit.h"
 
 #include <fcntl.h>
+#include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,6 +19,23 @@
 #include "unit/scratch.h"
 #include "unit/sockets.h"
 
+/* Linked with --wrap: every call of pthread_create() comes here. */
+static int refused_thread = -1;
+static int threads_asked_for;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+	void *(*main)(void *), void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+	void *(*main)(void *), void *argument);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+	void *(*main)(void *), void *argument)
+{
+	return threads_asked_for++ == refused_thread
+		       ? EAGAIN
+		       : __real_pthread_create(thread, attributes, main, argument);
+}
+
 static struct scratch_path command;
 static struct runner_config config;
 static struct runner *runner;
@@ -26,10 +45,11 @@ static unsigned descriptors;
 
 static void start(const char *script, unsigned queue)
 {
-	struct options options = { .workers = 2, .queue = queue };
+	struct options options = { .workers = 2, .queue = queue, .max_per_source = 64,
+		.run_timeout_ns = 50 * CLOCK_S };
 
 	command = scratch_command("uptime", script);
-	config = (struct runner_config){ .command = command.text, .timeout_ns = 50 * CLOCK_S };
+	config = (struct runner_config){ .command = command.text };
 	runner = runner_new(&config);
 	descriptors = process_descriptors();
 	listeners = (struct listener_set){ NULL, 0 };
@@ -196,6 +216,59 @@ START_TEST(test_starved)
 }
 END_TEST
 
+static void listen_at(const char *text)
+{
+	struct listener_failure failure;
+	struct address address;
+	const char *why;
+
+	ck_assert_int_eq(address_parse(&address, text, strlen(text), &why), 0);
+	ck_assert_int_eq(
+		listener_open(&listeners, &address, geteuid(), getegid(), &failure), 0);
+}
+
+/* Whichever thread cannot be started: no server, an error that says why, and nothing left. */
+START_TEST(test_threads_that_do_not_start)
+{
+	struct options options = { .workers = 2, .queue = 64, .max_per_source = 64,
+		.run_timeout_ns = CLOCK_S };
+	char text[256];
+	unsigned expected;
+
+	command = scratch_command("uptime", "echo line");
+	config = (struct runner_config){ .command = command.text };
+	runner = runner_new(&config);
+	descriptors = process_descriptors();
+	for (refused_thread = 0;; refused_thread++) {
+		listeners = (struct listener_set){ NULL, 0 };
+		sockets_listen(&listeners, ADDRESS_TCP);
+		sockets_listen(&listeners, ADDRESS_UDP);
+		snprintf(text, sizeof(text), "fdpass://%s", scratch_path("fdpass").text);
+		listen_at(text);
+		for (unsigned i = 0; i < 2; i++) {
+			snprintf(text, sizeof(text), "msgq://%u",
+				0x10000000u + 2 * ((unsigned)getpid() & 0xffffff) + i);
+			listen_at(text);
+		}
+		expected = process_descriptors();
+		threads_asked_for = 0;
+		server = server_start(&options, &listeners, runner);
+		if (server) {
+			break;
+		}
+		ck_assert_int_eq(errno, EAGAIN);
+		ck_assert_int_eq(threads_asked_for, refused_thread + 1);
+		/* The ends of the socketpairs that the msgq-K threads had, and closed. */
+		ck_assert_uint_le(process_descriptors(), expected);
+		listener_close_all(&listeners);
+		ck_assert_uint_eq(process_descriptors(), descriptors);
+	}
+	/* Two workers, the acceptor, the UDP receiver, two for the queues and the dispatcher. */
+	ck_assert_int_eq(refused_thread, 7);
+	stop();
+}
+END_TEST
+
 START_TEST(test_state)
 {
 	char text[1024];
@@ -233,6 +306,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_stop_serves_all);
 	tcase_add_test(tcase, test_stop_without_descriptors);
 	tcase_add_test(tcase, test_starved);
+	tcase_add_test(tcase, test_threads_that_do_not_start);
 	tcase_add_test(tcase, test_state);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -4,6 +4,7 @@
  */
 #include "unit/unit.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ static const struct listener stream_listener = { .address = { .scheme = ADDRESS_
 static struct scratch_path command;
 static struct runner_config config;
 static struct runner *runner;
+static struct connections *connections;
 static struct queue *queue;
 static struct stats *stats;
 static struct uptime *uptime;
@@ -43,13 +45,14 @@ static void start(struct scratch_path path, unsigned count)
 	descriptors = process_descriptors();
 	running_fd = may_end_fd = -1;
 	command = path;
-	config = (struct runner_config){ .command = command.text, .timeout_ns = FAR_NS };
+	config = (struct runner_config){ .command = command.text };
 	runner = runner_new(&config);
 	ck_assert_ptr_nonnull(runner);
 	queue = queue_new();
 	stats = stats_new(count);
-	uptime = uptime_new(OPTIONS_EXEC, runner, 0);
-	workers = worker_pool_start(count, queue, uptime, stats, 0);
+	uptime = uptime_new(OPTIONS_EXEC, runner, FAR_NS, 0);
+	connections = connections_new(ROUNDS * BURST, ROUNDS * BURST);
+	workers = worker_pool_start(count, queue, uptime, connections, stats, 0);
 	ck_assert_ptr_nonnull(workers);
 }
 
@@ -74,6 +77,8 @@ static struct stats_counters stop(unsigned held)
 	queue_close(queue);
 	worker_pool_join(workers);
 	stats_sum(stats, &sum);
+	ck_assert_uint_eq(connections_open(connections), 0);
+	connections_free(connections);
 	uptime_free(uptime);
 	stats_free(stats);
 	queue_free(queue);
@@ -99,9 +104,12 @@ static void end_run(void)
 	ck_assert_int_eq(io_write_all(may_end_fd, "x\n", 2), 0);
 }
 
-/* Push COUNT streams as one batch; their clients' ends go to CLIENTS. */
-static void push(struct request_pool *pool, int *client_fds, unsigned count)
+/*
+ * Push COUNT streams as one batch, as if AGE_NS ago; their clients' ends go to CLIENTS.
+ */
+static void push_aged(struct request_pool *pool, int *client_fds, unsigned count, uint64_t age_ns)
 {
+	const union connections_peer peer = { .in = { .sin_family = AF_INET } };
 	struct request_batch batch = { NULL, NULL, 0 };
 
 	for (unsigned i = 0; i < count; i++) {
@@ -111,10 +119,18 @@ static void push(struct request_pool *pool, int *client_fds, unsigned count)
 		ck_assert_ptr_nonnull(request);
 		client_fds[i] = pair.client_fd;
 		request->conn_fd = pair.server_fd;
+		connections_enter(connections, pair.server_fd, &peer, &request->source);
 		request->listener = &stream_listener;
 		request_batch_add(&batch, request);
 	}
-	request_batch_push(&batch, queue);
+	batch.first->count = count;
+	batch.first->pushed_ns = clock_now_ns() - age_ns;
+	queue_push(queue, &batch.first->node, count);
+}
+
+static void push(struct request_pool *pool, int *client_fds, unsigned count)
+{
+	push_aged(pool, client_fds, count, 0);
 }
 
 static void read_line(int *client_fd, char *line, size_t size)
@@ -331,6 +347,43 @@ START_TEST(test_nothing_to_do)
 }
 END_TEST
 
+/* Who has waited too long gets nothing; that a run took long is held against nobody. */
+START_TEST(test_too_late)
+{
+	const struct timespec run = clock_timespec(300 * CLOCK_MS);
+	struct request_pool *pool = request_pool_new(2 * BURST + 2);
+	int fresh_fd;
+	int late_fds[BURST];
+	int older_fds[BURST];
+	int newer_fd;
+	struct stats_counters sum;
+	char line[64];
+
+	start_gated(2);
+	push(pool, &fresh_fd, 1);
+	await_run();
+	push_aged(pool, late_fds, BURST, 2 * WORKER_PATIENCE_NS);
+	push_aged(pool, older_fds, BURST, WORKER_PATIENCE_NS - 300 * CLOCK_MS);
+	push(pool, &newer_fd, 1);
+	ppoll(NULL, 0, &run, NULL);
+	end_run();
+	await_run();
+	ppoll(NULL, 0, &run, NULL);
+	end_run();
+	read_line(&fresh_fd, line, sizeof(line));
+	read_line(&newer_fd, line, sizeof(line));
+	for (unsigned i = 0; i < BURST; i++) {
+		read_line(&older_fds[i], line, sizeof(line));
+		ck_assert_int_eq(sockets_read_all(late_fds[i], line, sizeof(line)), 0);
+		io_close(&late_fds[i]);
+	}
+	sum = stop(0);
+	ck_assert_uint_eq(sum.replies[ADDRESS_TCP], BURST + 2);
+	ck_assert_uint_eq(sum.dropped[ADDRESS_TCP][STATS_EXPIRED], BURST);
+	request_pool_free(pool);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("worker");
@@ -341,6 +394,7 @@ Suite *unit_suite(void)
 	tcase_add_loop_test(tcase, test_promise, 1, 5);
 	tcase_add_loop_test(tcase, test_later_run, 1, 4);
 	tcase_add_test(tcase, test_drain);
+	tcase_add_test(tcase, test_too_late);
 	tcase_add_test(tcase, test_failed_run);
 	tcase_add_test(tcase, test_clients_that_stay);
 	tcase_add_loop_test(tcase, test_nothing_to_do, 1, 3);

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""A command that hangs: whoever waits is told in time, and nobody waits for it once it is well."""
+
+import contextlib
+import os
+import selectors
+import time
+import unittest
+
+import clients
+import harness
+
+RUN_TIMEOUT_S = 1
+# Among other tests on a busy machine it may take longer, but not two whole runs.
+TOLD_WITHIN_S = RUN_TIMEOUT_S + (0.2 if clients.LONG else 0.5)
+EVERY_S = 0.04
+
+
+class Hang(unittest.TestCase):
+    limit_s = 90
+
+    def setUp(self):
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        self.stack = stack
+        self.directory = stack.enter_context(harness.tempdir())
+        self.command("exec sleep 60")
+        self.daemon = stack.enter_context(harness.Daemon(
+            "-l", "tcp://127.0.0.1:0", "--run-timeout=%gs" % RUN_TIMEOUT_S,
+            command=self.directory + "/uptime"))
+        self.tcp = self.daemon.address("tcp")
+
+    def command(self, script):
+        """Replaced by renaming: a script that is being executed is not written to."""
+        new = harness.fake_command(self.directory, script, "new")
+        os.rename(new, self.directory + "/uptime")
+
+    def ask_all_along(self, spell_s):
+        """A client every EVERY_S. Returns what each was told, and after how long."""
+        told = []
+        waiting = selectors.DefaultSelector()
+        end = time.monotonic() + spell_s
+        next_one = time.monotonic()
+        while time.monotonic() < end or waiting.get_map():
+            now = time.monotonic()
+            if now < end and now >= next_one:
+                waiting.register(clients.connect(self.tcp), selectors.EVENT_READ, now)
+                next_one += EVERY_S
+            until = next_one if now < end else now + 60 * harness.SLOW
+            ready = waiting.select(max(0, until - time.monotonic()))
+            self.assertTrue(ready or now < end, "nobody is told any more")
+            for key, _ in ready:
+                waiting.unregister(key.fileobj)
+                with key.fileobj as sock:
+                    told.append((clients.read_to_end(sock), time.monotonic() - key.data))
+        return told
+
+    def test_everybody_is_told_in_time(self):
+        told = self.ask_all_along(clients.seconds(2.5, 30))
+        self.assertGreater(len(told), 20)
+        for line, took_s in told:
+            self.assertRegex(line, rb"^error: the command did not finish within \d+ ms\n$")
+            self.assertLess(took_s, TOLD_WITHIN_S * harness.SLOW)
+        # Most came when a run was under way, so two hung for them.
+        self.assertGreater(max(took_s for _, took_s in told), RUN_TIMEOUT_S)
+        counters = clients.state_at_rest(self, self.daemon, "tcp")
+        self.assertEqual(counters["run-failed"], len(told))
+
+    def test_the_next_healthy_run_serves_all(self):
+        """Those included who have waited through the last that hung."""
+        first = self.stack.enter_context(clients.connect(self.tcp))
+        harness.wait_for(lambda: [p for p in harness.descendants(self.daemon.pid)
+                                  if p.name == "sleep"], what="the first run")
+        waiting = [self.stack.enter_context(clients.connect(self.tcp)) for _ in range(20)]
+        self.command("echo up")
+        self.assertRegex(clients.read_to_end(first), rb"^error: ")
+        start = time.monotonic()
+        for sock in waiting:
+            self.assertEqual(clients.read_to_end(sock), b"up\n")
+        self.assertEqual(clients.ask_stream(self.tcp), b"up\n")
+        self.assertLess(time.monotonic() - start, 0.5 * harness.SLOW)
+
+
+if __name__ == "__main__":
+    harness.main()

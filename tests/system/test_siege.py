@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Clients that connect and neither read nor close, and garbage beside them: others are served."""
+
+import json
+import resource
+import subprocess
+import unittest
+
+import clients
+import harness
+import namespaces
+
+SOURCES, SERVER = "198.18.0.0/15", "198.18.0.1"
+CLIENTS = 15000 if clients.LONG else 2000
+HOLD_S = clients.seconds(1, 10)
+SPELL_S = clients.seconds(2, 60)
+GARBAGE = 150000 if clients.LONG else 10000
+RATE = 1000 if clients.LONG else 300
+P99_MS = 50 if clients.LONG else 400
+
+
+def setUpModule():
+    namespaces.enter()
+    namespaces.any_address(SOURCES)
+
+
+class Siege(unittest.TestCase):
+    limit_s = 600
+
+    def setUp(self):
+        if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < CLIENTS + 100:
+            self.skipTest("too few descriptors for %d clients" % CLIENTS)
+
+    def besiege(self, daemon, *args):
+        """Start it, and wait until all are there."""
+        siege = subprocess.Popen(
+            [clients.fixture("siege"), "-n", str(CLIENTS), "-h", str(HOLD_S * harness.SLOW), *args,
+             "-d", str((SPELL_S + 2) * harness.SLOW), SERVER, str(daemon.port("tcp")),
+             str(daemon.port("udp"))], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(siege.stdout.close)
+        self.addCleanup(siege.wait)
+        self.addCleanup(siege.kill)
+        self.assertEqual(siege.stdout.readline(), "full\n")
+        return siege
+
+    def serve_others(self, daemon):
+        """What came of so many requests a second over the same listener."""
+        done = harness.run(
+            [harness.program("ruptime-bench"), "-J", "-r", str(int(RATE / harness.SLOW)),
+             "--warmup=0", "-d", "%gs" % SPELL_S, "tcp://%s:%d" % (SERVER, daemon.port("tcp"))],
+            timeout=SPELL_S + 60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def check(self, name, *args, per_source):
+        with harness.Daemon("-l", "tcp://*:0", "-l", "udp://*:0", unprivileged=True) as daemon:
+            siege = self.besiege(daemon, *args)
+            result = self.serve_others(daemon)
+            counts = json.loads(siege.communicate(timeout=60 * harness.SLOW)[0])
+            state = clients.state_at_rest(self, daemon, "tcp", 20)
+            udp = clients.state_at_rest(self, daemon, "udp", 20) if counts["garbage"] else {}
+            with open("/proc/%d/status" % daemon.pid, encoding="ascii") as status:
+                rss = [line.split()[1] for line in status if line.startswith("VmHWM")][0]
+        latency = result["latency_us"]
+        print("# %s: %d clients opened (line %d, reset %d, nothing %d), %d of garbage (%d seen); "
+              "others: %d answered, p50 %.1f ms, p99 %.1f ms, max %.1f ms; RSS at most %s KiB" %
+              (name, counts["opened"], counts["line"], counts["reset"], counts["nothing"],
+               counts["garbage"], udp.get("malformed", 0), result["answered"],
+               latency["p50"] / 1e3, latency["p99"] / 1e3, latency["max"] / 1e3, rss),
+              flush=True)
+        self.assertGreater(counts["opened"], CLIENTS)
+        self.assertEqual({name: result[name] for name in ("lost", "late", "bad", "duplicate")},
+                         dict.fromkeys(("lost", "late", "bad", "duplicate"), 0), result)
+        self.assertEqual(result["errors"], {})
+        self.assertEqual(result["answered"], result["sent"])
+        self.assertLess(latency["p99"], P99_MS * 1e3 * harness.SLOW)
+        self.assertEqual(bool(state.get("max-per-source")), per_source, state)
+        self.assertNotIn("max-connections", state)
+
+    def test_from_many_addresses(self):
+        self.check("from many", "-s", str(CLIENTS), per_source=False)
+
+    def test_from_one_address(self):
+        self.check("from one", "-s", "1", per_source=True)
+
+    def test_from_many_addresses_beside_garbage(self):
+        self.check("from many, beside garbage", "-s", str(CLIENTS), "-g",
+                   str(GARBAGE / harness.SLOW), per_source=False)
+
+
+if __name__ == "__main__":
+    harness.main()
