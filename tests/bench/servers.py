@@ -2,6 +2,7 @@
 """What is measured: ruptimed, the floor, the book's server and servers that others wrote."""
 
 import contextlib
+import itertools
 import os
 import re
 import resource
@@ -25,7 +26,8 @@ POLL_S = 0.005
 MSGQ_KEY = 0x0b000000 | os.getpid() & 0xfffff
 NGINX_STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"
 
-_numbers = iter(range(1, 64))
+# So many can stand beside each other before a key comes again.
+_numbers = itertools.cycle(range(1, 48))
 
 
 def raise_descriptor_limit():
@@ -75,8 +77,7 @@ def thread_cpu_s(pid):
 class Server:
     """A server that runs as long as the with block, and knows its address and process number.
 
-    SLOW: it runs uptime for each connection. WRAPPER: a command that runs it, e.g. strace, and
-    ends with it.
+    SLOW: it runs uptime for each connection. WRAPPER: a command that runs it, and ends with it.
     """
 
     def __init__(self, name, argv, address=None, slow=False, wrapper=(), ready_s=READY_S):
@@ -113,11 +114,18 @@ class Server:
 
     def stop(self):
         """An orderly end; what a wrapper writes is there then."""
-        for pid in family_of(self.process.pid) if self.wrapper else [self.process.pid]:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(OSError):
+            os.kill(self.own_pid(), signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(10)
+            self.process.wait(READY_S)
+
+    def own_pid(self):
+        """The server itself, which may be a child of its wrapper."""
+        for pid in sorted(family_of(self.pid)) if self.wrapper else ():
+            with contextlib.suppress(OSError), open("/proc/%d/cmdline" % pid, "rb") as line:
+                if line.read().decode().split("\0")[:-1] == self.argv:
+                    return pid
+        return self.pid
 
     def __exit__(self, *_):
         self.stop()
@@ -165,9 +173,9 @@ def floor(transport, directory, **options):
     return Server("floor", [FLOOR, listen_address(transport, directory)], **options)
 
 
-def ruptimed(source, transport, directory, *args, **options):
+def ruptimed(source, transport, directory, *args, program=RUPTIMED, **options):
     return Server("ruptimed " + source,
-                  [RUPTIMED, "-s", source, "-l", listen_address(transport, directory), *args],
+                  [program, "-s", source, "-l", listen_address(transport, directory), *args],
                   **options)
 
 
