@@ -42,7 +42,8 @@ COLUMNS = (("in flight", "in_flight", "{:d}"), ("server", "server", None),
            ("by thread", "roles_text", None), ("system calls", "calls", "{:.2f}"),
            ("of which", "calls_text", None))
 AGAINST = (("transport", "transport", None), ("in flight", "in_flight", "{:d}"),
-           ("server", "server", None), ("what", "what", None), ("before", "before", "{:.0f}"), ("now", "now", "{:.0f}"),
+           ("server", "server", None), ("what", "what", None),
+           ("before", "before", "{:.0f}"), ("now", "now", "{:.0f}"),
            ("change", "change", "{:+.1%}"))
 
 
