@@ -9,6 +9,7 @@ waits, behind a command that hangs; the start and the rest; the CPU time of an a
 import argparse
 import contextlib
 import os
+import re
 import socket
 import statistics
 import subprocess
@@ -37,8 +38,8 @@ MEMORY = (("waiting", "waiting", "{:d}"), ("resident KiB", "rss_kib", "{:.0f}"),
           ("bytes each, kernel", "kernel_bytes", "{:.0f}"))
 REST = (("server", "server", None), ("ready after ms", "ready_ms", "{:.1f}"),
         ("slowest ms", "slowest_ms", "{:.1f}"), ("threads", "threads", "{:d}"),
-        ("resident KiB", "rss_kib", "{:.0f}"), ("private KiB", "private_kib", "{:.0f}"),
-        ("runner, private KiB", "runner_kib", "{:.0f}"))
+        ("resident KiB", "rss_kib", "{:.0f}"), ("its own KiB", "own_kib", "{:.0f}"),
+        ("runner, its own KiB", "runner_kib", "{:.0f}"))
 THREADS = (("transport", "transport", None), ("server", "server", None),
            ("answers/s", "answers_per_s", "{:.0f}"), ("runs/1000", "runs_per_1000", "{:.1f}"),
            ("CPU us", "cpu_us", "{:.2f}"), ("acceptor or receiver", "ingress_us", "{:.2f}"),
@@ -46,15 +47,10 @@ THREADS = (("transport", "transport", None), ("server", "server", None),
            ("runner and uptime", "others_us", "{:.2f}"))
 
 
-def memory_kib(pid, *names):
-    """The sum of NAMES, which are fields such as Rss."""
+def memory_kib(pid, name):
+    """NAME is Rss, or Anonymous: what is no part of a file."""
     with open("/proc/%d/smaps_rollup" % pid, encoding="ascii") as text:
-        found = dict(line.split()[:2] for line in text if line.endswith("kB\n"))
-    return sum(int(found[name + ":"]) for name in names)
-
-
-def private_kib(pid):
-    return memory_kib(pid, "Private_Clean", "Private_Dirty")
+        return int(re.search(r"^%s: +(\d+) kB" % name, text.read(), re.MULTILINE).group(1))
 
 
 def kernel_bytes():
@@ -134,11 +130,11 @@ def measure_rest(options):
                          "slowest_ms": max(starts),
                          "threads": len(os.listdir("/proc/%d/task" % server.pid)),
                          "rss_kib": memory_kib(server.pid, "Rss"),
-                         "private_kib": private_kib(server.pid),
-                         "runner_kib": private_kib(runner)})
+                         "own_kib": memory_kib(server.pid, "Anonymous"),
+                         "runner_kib": memory_kib(runner, "Anonymous")})
     report.progress("")
     return report.Table("Start and rest, medians of %d starts, after a first answer" % STARTS,
-                        REST, rows)
+                        REST, rows, (), ["its own: without pages of files, shared or not"])
 
 
 def threads_of_load(server, options):
