@@ -13,6 +13,8 @@ import sys
 import servers
 
 DOCUMENT = os.path.join(servers.SOURCE_DIR, "doc", "benchmarks.md")
+# Not what a measurement depends on.
+DESTINATION = re.compile(r" --(output|document)([= ][^-]\S*)?")
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;
 color-scheme:light dark}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 td,th{padding:.2rem .7rem;text-align:right}th{border-bottom:1px solid}.text{text-align:left}
@@ -94,7 +96,8 @@ def describe_machine():
         models = re.findall(r"^model name\s*:\s*(.*)$", info.read(), re.MULTILINE)
     version = subprocess.run([servers.RUPTIMED, "--version"], capture_output=True, text=True,
                              check=True).stdout
-    command = shlex.join([os.path.relpath(sys.argv[0], servers.SOURCE_DIR), *sys.argv[1:]])
+    command = DESTINATION.sub("", shlex.join(
+        [os.path.relpath(sys.argv[0], servers.SOURCE_DIR), *sys.argv[1:]]))
     return {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
             "version": version.split("\n")[0], "command": command,
             "kernel": "%s %s %s" % (uname.sysname, uname.release, uname.machine),
