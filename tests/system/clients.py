@@ -96,9 +96,9 @@ def ask_datagram(address, request=b"?", timeout=5):
 
 def start_crowd(address, *args):
     """Start fixtures/crowd with ARGS on ADDRESS; finish_crowd() waits for it."""
-    host, port = split(address)
-    argv = [fixture("crowd"), *(str(arg) for arg in args), address.partition("://")[0], host,
-            str(port)]
+    scheme, _, path = address.partition("://")
+    argv = [fixture("crowd"), *(str(arg) for arg in args), scheme]
+    argv += [path] if scheme == "unix" else [str(part) for part in split(address)]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 
 

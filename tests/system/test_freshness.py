@@ -1,12 +1,22 @@
 # SPDX-License-Identifier: MIT
 """The promise: a line was measured after it was asked for, and one run serves many requests."""
 
+import contextlib
+import itertools
+import os
+import time
 import unittest
 
 import clients
 import harness
+import local_clients as local
+import xsi
 
 REPLIES = 20000
+
+# The settings of tests/bench/bench.py.
+IN_FLIGHT = (1, 16, 256, 4096)
+GENERATORS = (1, 2)
 
 
 class Freshness(unittest.TestCase):
@@ -70,6 +80,103 @@ class Freshness(unittest.TestCase):
             stamps = [int(clients.ask_stream(daemon.address("tcp"))) for _ in range(50)]
             self.assertEqual(sorted(set(stamps)), stamps)
             self.assertEqual(self.command.runs, 50)
+
+
+class BenchSettings(unittest.TestCase):
+    """The promise holds wherever the benchmark measures."""
+
+    limit_s = 400
+
+    def setUp(self):
+        self.stack = contextlib.ExitStack()
+        self.addCleanup(self.stack.close)
+        self.directory = self.stack.enter_context(harness.tempdir())
+
+    def serve(self, *args, **options):
+        return harness.Daemon("-l", "tcp://127.0.0.1:0", "-l", "udp://127.0.0.1:0", "-l",
+                              "unix://" + os.path.join(self.directory, "socket"), *args,
+                              **options)
+
+    def expect_fresh_at_all_settings(self, daemon, judge, duration_s):
+        for scheme in ("tcp", "udp", "unix"):
+            answered = 0
+            for in_flight in IN_FLIGHT:
+                for generators in GENERATORS if in_flight > 1 else (1,):
+                    with self.subTest(scheme=scheme, in_flight=in_flight, generators=generators):
+                        loads = [clients.start_crowd(daemon.address(scheme), judge, "-n",
+                                                     in_flight // generators, "-d", duration_s)
+                                 for _ in range(generators)]
+                        for counts in [clients.finish_crowd(load) for load in loads]:
+                            # Datagrams may get lost on the way, which is no news about age.
+                            clients.expect_all_answered(
+                                self, counts, but=("timeout",) if scheme == "udp" else ())
+                            self.assertEqual(counts["reused"], 0, counts)
+                            answered += counts["ok"]
+            print("# %s: %d fresh answers" % (scheme, answered), flush=True)
+
+    def test_command(self):
+        command = clients.StampCommand(self.directory)
+        with self.serve(command=command.path) as daemon:
+            self.expect_fresh_at_all_settings(daemon, "-s", clients.seconds(0.1, 4))
+
+    def test_line_of_uptime(self):
+        """Its second is not older than the request's; only a change of second can tell."""
+        done = harness.run([harness.program("ruptimed"), "-s", "procps", "-l", "tcp://::x"])
+        for source in ("exec",) if "without libproc2" in done.stderr else ("exec", "procps"):
+            with self.subTest(source=source), self.serve("-s", source) as daemon:
+                self.expect_fresh_at_all_settings(daemon, "-u", clients.seconds(0.1, 4))
+
+    def test_that_an_old_line_would_show(self):
+        """The same crowds find lines that are given out again."""
+        command = clients.StampCommand(self.directory)
+        with self.serve("--max-age=1h", command=command.path) as daemon:
+            for scheme in ("tcp", "udp", "unix"):
+                counts = clients.crowd(daemon.address(scheme), "-s", "-n", 16, "-d", 0.1)
+                self.assertGreater(counts["stale"], 0, counts)
+        with self.serve("--max-age=1h") as daemon:
+            counts = clients.crowd(daemon.address("tcp"), "-u", "-n", 16, "-d", 1.1)
+            self.assertGreater(counts["stale"], 0, counts)
+
+    def test_message_queues(self):
+        command = clients.StampCommand(self.directory)
+        key, = self.stack.enter_context(local.keys())
+        numbers = itertools.count(1)
+        with harness.Daemon("-l", "msgq://%#x" % key, command=command.path):
+            queues = xsi.msgget(key), xsi.msgget(key | xsi.REPLY_BIT)
+            for in_flight in IN_FLIGHT:
+                with self.subTest(in_flight=in_flight):
+                    answered, stale = ask_queues(*queues, in_flight, numbers,
+                                                 clients.seconds(0.1, 4))
+                    print("# msgq, %d in flight: %d fresh answers" % (in_flight, answered),
+                          flush=True)
+                    self.assertGreater(answered, 0)
+                    self.assertEqual(stale, 0)
+
+
+def ask_queues(requests, replies, in_flight, numbers, duration_s):
+    """IN_FLIGHT requests at a time, as far as they have room, each with one of the NUMBERS, which
+    never come again; (answers, of these too old ones).
+
+    A reply for which the queue has no room is lost, so then there are fewer in flight.
+    """
+    sent_ns, answered, stale = {}, 0, 0
+    end = time.monotonic() + duration_s * harness.SLOW
+    while time.monotonic() < end:
+        with contextlib.suppress(BlockingIOError):
+            while len(sent_ns) < in_flight:
+                number, now_ns = next(numbers), time.monotonic_ns()
+                xsi.msgsnd(requests, 1, b"uptime %d" % number, xsi.IPC_NOWAIT)
+                sent_ns[number] = now_ns
+        before = answered
+        with contextlib.suppress(OSError):
+            while True:
+                number, line = xsi.msgrcv(replies, 0, xsi.IPC_NOWAIT)
+                if number in sent_ns: # else it is of the setting before
+                    answered += 1
+                    stale += int(line) < sent_ns.pop(number)
+        if answered == before:
+            harness.let_pass(0.0002)
+    return answered, stale
 
 
 if __name__ == "__main__":
