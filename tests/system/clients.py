@@ -131,7 +131,7 @@ STATE = re.compile(r"^(?:<\d>)?state (\S+) requests=(\d+) replies=(\d+) dropped=
 
 
 def state(daemon):
-    """What SIGUSR1 makes it log: {transport: {counter: value}}, and "runs"."""
+    """What SIGUSR1 makes it log: {transport: {counter: value}}, "runs" and "datagrams"."""
     seen = daemon.log.count("state runs ")
     daemon.signal(harness.SIGUSR1)
     harness.wait_for(lambda: daemon.log.count("state runs ") > seen, what="the state lines")
@@ -146,7 +146,8 @@ def state(daemon):
     ok, failed = re.findall(r"state runs ok=(\d+) failed=(\d+)", daemon.log)[-1]
     result["runs"] = {"ok": int(ok), "failed": int(failed)}
     udp = re.search(r"state kernel-dropped=(\d+) rate-exceeded=(\d+)", block)
-    result["kernel-dropped"], result["rate-exceeded"] = map(int, udp.groups() if udp else (0, 0))
+    result["datagrams"] = dict(zip(("kernel-dropped", "rate-exceeded"),
+                                   map(int, udp.groups() if udp else (0, 0))))
     return result
 
 

@@ -84,7 +84,9 @@ class State(unittest.TestCase):
 
     def test_before_any_request(self):
         with harness.Daemon(*BOTH) as daemon:
-            self.assertEqual(clients.state(daemon), {"runs": {"ok": 0, "failed": 0}})
+            self.assertEqual(clients.state(daemon), {
+                "runs": {"ok": 0, "failed": 0},
+                "datagrams": {"kernel-dropped": 0, "rate-exceeded": 0}})
 
 
 class Levels(unittest.TestCase):
@@ -99,7 +101,9 @@ class Levels(unittest.TestCase):
         with harness.Daemon(*BOTH) as daemon:
             addresses = [daemon.address("tcp"), daemon.address("udp")]
             self.assertEqual(daemon.stop(), 0)
-            self.assertEqual(daemon.log.splitlines(), ["listening " + a for a in addresses] +
+            lines = daemon.log.splitlines()
+            self.assertRegex(lines.pop(2), r"^receive buffer of %s: \d+ bytes$" % addresses[1])
+            self.assertEqual(lines, ["listening " + a for a in addresses] +
                              ["stopping", "stopped"])
 
     def test_verbose_has_the_ordinary_lines_too(self):

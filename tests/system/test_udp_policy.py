@@ -160,7 +160,7 @@ class Rate(Policy):
         self.send_all(itertools.repeat(sock, count), before["requests"])
         took = time.monotonic() - begun
         ledger = self.state()
-        self.assertEqual(clients.state(self.daemon)["kernel-dropped"], 0)
+        self.assertEqual(clients.state(self.daemon)["datagrams"]["kernel-dropped"], 0)
         replies = ledger["replies"] - before["replies"]
         limited = ledger.get("rate-limited", 0) - before.get("rate-limited", 0)
         self.assertEqual(replies + limited, count)
@@ -241,7 +241,7 @@ class Rate(Policy):
     def test_dry_run(self):
         self.start("--rate-dry-run")
         self.assertEqual(self.flood(self.client("10.88.1.1"), 1000)[0], 1000)
-        exceeded = clients.state(self.daemon)["rate-exceeded"]
+        exceeded = clients.state(self.daemon)["datagrams"]["rate-exceeded"]
         self.assertLessEqual(exceeded, 1000 - 125)
         self.assertGreater(exceeded, 500)
 

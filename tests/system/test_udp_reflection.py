@@ -97,11 +97,11 @@ class Campaign(unittest.TestCase):
         def arrived():
             state = clients.state(self.daemon)
             ledger = state.get("udp", {"requests": 0})
-            return ledger["requests"] + state["kernel-dropped"] >= count and state
+            return ledger["requests"] + state["datagrams"]["kernel-dropped"] >= count and state
 
         state = harness.wait_for(arrived, 20, "all datagrams")
-        self.assertEqual(state["udp"]["requests"] + state["kernel-dropped"], count)
-        return clients.state_at_rest(self, self.daemon, "udp"), state["kernel-dropped"]
+        self.assertEqual(state["udp"]["requests"] + state["datagrams"]["kernel-dropped"], count)
+        return clients.state_at_rest(self, self.daemon, "udp"), state["datagrams"]["kernel-dropped"]
 
     def memory_kb(self):
         with open("/proc/%d/status" % self.daemon.pid, encoding="ascii") as status:
@@ -334,7 +334,7 @@ class Flood(Campaign):
         clients.expect_all_answered(self, tcp)
         self.assertGreater(sent[0], 10000)
         ledger = clients.state_at_rest(self, self.daemon, "udp")
-        lost = clients.state(self.daemon)["kernel-dropped"]
+        lost = clients.state(self.daemon)["datagrams"]["kernel-dropped"]
         # Where the buffer may not be large, garbage takes the room of others.
         clients.expect_all_answered(self, udp, but=("timeout",) if lost else ())
         self.assertEqual(ledger["malformed"] + lost, sent[0])
