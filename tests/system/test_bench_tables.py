@@ -89,6 +89,9 @@ class Instructions(unittest.TestCase):
         self.assertEqual(instructions.runs_in(PROFILE), (3, 7400))
         self.assertEqual(instructions.runs_in("fn=(1) main\n"), (0, 0))
         self.assertEqual(instructions.role_of(PROFILE), "worker")
+        # A name is spelled out where it is first met only, be that a call.
+        self.assertEqual(instructions.role_of("cfn=(2) acceptor_main\n"), "acceptor")
+        self.assertEqual(instructions.role_of("fn=(2) main\n"), "main")
 
     def test_a_regression_is_found(self):
         with harness.tempdir() as directory:
