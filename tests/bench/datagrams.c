@@ -7,7 +7,8 @@
  *	rcvbuf=0		bytes to ask for as receive buffer; 0: what listener.c has asked for
  *	wait=poll		poll(), then recvmmsg() without waiting
  *	wait=waitforone		recvmmsg() waits for the first datagram
- *	rest=0			us of rest after a receive that left nothing behind
+ *	aside=0			1: sched_yield() after a batch that woke nobody, as
+ *				ingress_step_aside()
  *
  *	travels=requests	a chain of requests that the kernel has written source and control
  *				message into; the worker makes its headers anew
@@ -23,17 +24,16 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "bench/hand_off.h"
 #include "bench/shape.h"
-#include "common/clock.h"
 #include "common/protocol.h"
 
 #define BATCH_MAX     128
@@ -126,6 +126,16 @@ static void give_back(struct queue_node *node)
 	} else {
 		hand_off_push(returned, node);
 	}
+}
+
+static struct request *request_new(void)
+{
+	struct request *request = calloc(1, sizeof(*request));
+
+	if (!request) {
+		shape_die("calloc");
+	}
+	return request;
 }
 
 static struct object *object_new(void)
@@ -271,23 +281,22 @@ static void *work(void *none)
 	return none;
 }
 
-static void pass_on(struct queue_node *node)
+static void pass_on(struct queue_node *node, bool aside)
 {
 	if (in_thread) {
 		answer(node);
-	} else {
-		hand_off_push(received, node);
+	} else if (!hand_off_push(received, node) && aside) {
+		sched_yield();
 	}
 }
 
 static void *receive(void *none)
 {
 	struct pollfd ready = { .fd = sock_fd, .events = POLLIN };
-	const struct timespec rest = clock_timespec(shape_number("rest", 0) * CLOCK_US);
+	bool aside = shape_number("aside", 0);
 	bool polls = shape_choice("wait", wait_names, 2) == 0;
-	struct object *object = object_new();
+	struct object *object = travels == TRAVELS_OBJECT ? NULL : object_new();
 
-	prctl(PR_SET_TIMERSLACK, 1);
 	for (;;) {
 		int got;
 
@@ -304,10 +313,7 @@ static void *receive(void *none)
 		} while (got <= 0);
 		atomic_fetch_add_explicit(&received_count, (unsigned)got, memory_order_relaxed);
 		object->count = (unsigned)got;
-		pass_on(travels == TRAVELS_OBJECT ? &object->node : chain_requests(object));
-		if (rest.tv_nsec && (unsigned)got < batch) {
-			ppoll(NULL, 0, &rest, NULL);
-		}
+		pass_on(travels == TRAVELS_OBJECT ? &object->node : chain_requests(object), aside);
 	}
 	return none;
 }
@@ -317,10 +323,8 @@ static void fill_pool(void)
 	unsigned count = travels == TRAVELS_OBJECT ? REQUESTS / BATCH_MAX : REQUESTS;
 
 	for (unsigned i = 0; i < count; i++) {
-		struct request *request = calloc(1, sizeof(*request));
-
 		hand_off_push(returned, travels == TRAVELS_OBJECT ? &object_new()->node
-								  : &request->node);
+								  : &request_new()->node);
 	}
 }
 

@@ -28,6 +28,7 @@ struct hand_off {
 	const struct structure *structure;
 	enum wake wake;
 	uint64_t spin_ns;
+	bool yields;
 	struct queue *ours;
 	_Alignas(CACHE_LINE_BYTES) struct __cds_lfs_stack stack;
 	/* Head and tail apart, as the library's author found to be twice as fast. */
@@ -199,6 +200,7 @@ struct hand_off *hand_off_new(void)
 		.structure = &structures[shape_choice("queue", names, STRUCTURES)],
 		.wake = (enum wake)shape_choice("wake", wake_names, 3),
 		.spin_ns = shape_number("spin", 0) * CLOCK_US,
+		.yields = shape_number("yield", 0),
 		.ours = queue_new(),
 	};
 	__cds_lfs_init(&hand_off->stack);
@@ -208,31 +210,32 @@ struct hand_off *hand_off_new(void)
 	return hand_off;
 }
 
-static void wake(struct hand_off *hand_off)
+static bool wake(struct hand_off *hand_off)
 {
 	atomic_fetch_add_explicit(&hand_off->wakes, 1, memory_order_relaxed);
 	syscall(SYS_futex, &hand_off->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	return true;
 }
 
-void hand_off_push(struct hand_off *hand_off, struct queue_node *node)
+bool hand_off_push(struct hand_off *hand_off, struct queue_node *node)
 {
 	bool was_empty;
 
 	if (!hand_off->structure->push) {
-		queue_push(hand_off->ours, node, 1);
-		return;
+		return queue_push(hand_off->ours, node, 1);
 	}
 	/* Ends in a full barrier, which pairs with the one in sleep_once(): see queue.c. */
 	was_empty = hand_off->structure->push(hand_off, node);
 	if (hand_off->wake == WAKE_ASLEEP) {
-		if (atomic_load_explicit(&hand_off->word, memory_order_relaxed) &&
-		    atomic_exchange_explicit(&hand_off->word, 0, memory_order_relaxed)) {
-			wake(hand_off);
-		}
-	} else if (was_empty || hand_off->wake == WAKE_EACH) {
-		atomic_fetch_add_explicit(&hand_off->word, 1, memory_order_relaxed);
-		wake(hand_off);
+		return atomic_load_explicit(&hand_off->word, memory_order_relaxed) &&
+		       atomic_exchange_explicit(&hand_off->word, 0, memory_order_relaxed) &&
+		       wake(hand_off);
 	}
+	if (was_empty || hand_off->wake == WAKE_EACH) {
+		atomic_fetch_add_explicit(&hand_off->word, 1, memory_order_relaxed);
+		return wake(hand_off);
+	}
+	return false;
 }
 
 static void sleep_once(struct hand_off *hand_off)
@@ -260,6 +263,9 @@ static bool comes_soon(struct hand_off *hand_off)
 	uint64_t end_ns = clock_now_ns() + hand_off->spin_ns;
 
 	do {
+		if (hand_off->yields) {
+			sched_yield();
+		}
 		for (unsigned i = 0; i < 16; i++) {
 			caa_cpu_relax();
 		}

@@ -14,10 +14,12 @@
  *	wake=each		every push does
  *
  *	spin=US			before it sleeps, the taker looks for so long
+ *	yield=0			1: and lets others have the CPU between looks
  */
 #ifndef RUPTIME_TESTS_HAND_OFF_H
 #define RUPTIME_TESTS_HAND_OFF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/queue.h"
@@ -27,8 +29,8 @@ struct hand_off;
 /* Empty. As many as there are share the settings. */
 struct hand_off *hand_off_new(void);
 
-/* Any thread. */
-void hand_off_push(struct hand_off *hand_off, struct queue_node *node);
+/* Any thread. Returns whether the taker was woken. */
+bool hand_off_push(struct hand_off *hand_off, struct queue_node *node);
 
 /* One thread at a time. All there is, oldest first, linked by next; waits until there is. */
 struct queue_node *hand_off_take(struct hand_off *hand_off);

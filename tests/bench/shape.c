@@ -63,7 +63,8 @@ unsigned shape_choice(const char *name, const char *const *names, unsigned count
 
 int shape_listen(void)
 {
-	struct listener_set set = { NULL, 0 };
+	/* For as long as the program runs. */
+	static struct listener_set set;
 	struct listener_failure failure;
 	struct address address;
 	char text[ADDRESS_TEXT_MAX];

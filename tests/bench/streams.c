@@ -13,6 +13,7 @@
  *	accept=blocking		accept4() that waits; each connection is a turn
  *	turn=64			the most that is accepted in a turn
  *	rest=0			us between turns while the worker is awake
+ *	aside=0			1: then sched_yield() between turns, as ingress_step_aside()
  *
  *	worker=1		a thread of its own answers; 0: the one that accepts
  *	listen=ADDRESS		tcp://127.0.0.1:0
@@ -20,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,6 +160,7 @@ static void *serve(void *unused)
 	unsigned long most = way == ACCEPT_BLOCKING ? 1 : shape_number("turn", 64);
 	uint64_t rest_ns = shape_number("rest", 0) * CLOCK_US;
 	const struct timespec rest = clock_timespec(rest_ns);
+	bool aside = shape_number("aside", 0);
 	bool in_thread = !shape_number("worker", 1);
 	struct queue_node *turns = NULL;
 
@@ -185,6 +188,8 @@ static void *serve(void *unused)
 		}
 		if (rest_ns && !hurry) {
 			ppoll(NULL, 0, &rest, NULL);
+		} else if (aside && !hurry) {
+			sched_yield();
 		}
 	}
 	return unused;
