@@ -75,10 +75,16 @@ unsigned connections_default_max(void)
 		       : (unsigned)limit.rlim_cur - RESERVED_DESCRIPTORS;
 }
 
+/*
+ * A limit is far off as a rule, and a client should have its second. After a shortage a place is
+ * dear: one that lingers may be looked at only half a second after its client has gone.
+ */
 static void set_room(struct connections *connections, unsigned room)
 {
+	unsigned crowd = room < connections->max ? room / 4 : room - room / 4;
+
 	connections->room = room;
-	atomic_store_explicit(&connections->crowd, room - room / 4, memory_order_relaxed);
+	atomic_store_explicit(&connections->crowd, crowd, memory_order_relaxed);
 }
 
 struct connections *connections_new(unsigned max, unsigned max_per_source)

@@ -68,8 +68,8 @@ void connections_reset(struct connections *connections, int *conn_fd, unsigned s
 void connections_shortage(struct connections *connections);
 
 /*
- * Is more than three quarters of the room taken? Then connections that were answered and merely
- * linger should give way. The room is the limit in all, or less if there has been a shortage.
+ * Should connections that were answered and merely linger give way? If more than three quarters of
+ * the places are taken; or, since there has been a shortage, a quarter of what there was then.
  */
 bool connections_are_crowded(const struct connections *connections);
 

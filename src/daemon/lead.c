@@ -76,6 +76,9 @@ uint64_t lead_gather_ns(struct lead *lead, uint64_t now_ns)
 
 	pthread_mutex_lock(&lead->lock);
 	moment_ns = lead->run_ns / LEAD_GATHER_PART;
+	if (moment_ns > LEAD_GATHER_MAX_NS) {
+		moment_ns = LEAD_GATHER_MAX_NS;
+	}
 	end_ns = lead->crowd_ns + moment_ns;
 	if (lead->crowd < LEAD_CROWD || moment_ns < LEAD_RUN_MIN_NS) {
 		end_ns = 0;

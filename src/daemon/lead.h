@@ -33,10 +33,12 @@
 
 /*
  * The moment is this part of a run; there is none if it would be shorter than LEAD_RUN_MIN_NS, or
- * after a crowd smaller than LEAD_CROWD.
+ * after a crowd smaller than LEAD_CROWD. Nor is it ever longer than LEAD_GATHER_MAX_NS: a crowd
+ * that is not back by then does not come at once, however long its runs take.
  */
-#define LEAD_GATHER_PART 4
-#define LEAD_CROWD	 4
+#define LEAD_GATHER_PART   4
+#define LEAD_GATHER_MAX_NS 10000000ull
+#define LEAD_CROWD	   4
 
 struct lead {
 	pthread_mutex_t lock;		/* protects what follows */

@@ -77,6 +77,7 @@ class Siege(unittest.TestCase):
         self.assertEqual(bool(state.get("max-per-source")), per_source, state)
         self.assertNotIn("max-connections", state)
 
+    @unittest.skipUnless(clients.LONG, "in a short run the one beside garbage is enough")
     def test_from_many_addresses(self):
         self.check("from many", "-s", str(CLIENTS), per_source=False)
 

@@ -260,16 +260,25 @@ START_TEST(test_shortage)
 	}
 	ck_assert(!connections_are_crowded(connections));
 	connections_shortage(connections);
-	ck_assert(connections_are_crowded(connections));
-	leave(0);
-	leave(0);
+	for (unsigned i = 0; i < 6; i++) {
+		ck_assert(connections_are_crowded(connections));
+		leave(0);
+	}
 	ck_assert(!connections_are_crowded(connections));
-	for (unsigned i = 0; i < 10; i++) {
+	for (unsigned i = 2; i < 16; i++) {
 		ck_assert(enter("127.0.0.1", &source));
 	}
-	/* 16 of 16. */
-	ck_assert(connections_are_crowded(connections));
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 12; i++) {
+		ck_assert(connections_are_crowded(connections));
+		leave(0);
+	}
+	ck_assert(!connections_are_crowded(connections));
+	/* So many that there is no shortage any more. */
+	for (unsigned i = 4; i < MAX; i++) {
+		ck_assert(enter("127.0.0.1", &source));
+	}
+	for (unsigned i = 0; i < MAX / 4; i++) {
+		ck_assert(connections_are_crowded(connections));
 		leave(0);
 	}
 	ck_assert(!connections_are_crowded(connections));

@@ -109,6 +109,8 @@ START_TEST(test_gather)
 	ck_assert_uint_ge(lead_gather_ns(&lead, end_ns), RUN_NS / LEAD_GATHER_PART * 9 / 10);
 	ck_assert_uint_le(lead_gather_ns(&lead, end_ns), RUN_NS / LEAD_GATHER_PART * 11 / 10);
 	ck_assert_uint_eq(lead_gather_ns(&lead, end_ns + RUN_NS), 0);
+	learn(100, CLOCK_S, 20 * CLOCK_US);
+	ck_assert_uint_eq(lead_gather_ns(&lead, end_ns), LEAD_GATHER_MAX_NS);
 	learn(LEAD_CROWD - 1, RUN_NS, 20 * CLOCK_US);
 	ck_assert_uint_eq(lead_gather_ns(&lead, NOW_NS), 0);
 	learn(100, 10 * CLOCK_US, 20 * CLOCK_US);
