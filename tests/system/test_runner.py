@@ -196,8 +196,11 @@ class Confinement(RunnerCase):
             fds = os.listdir("/proc/%d/fd" % pid)
             self.assertLessEqual(len(fds), most)
             for fd in fds:
-                with open("/proc/%d/fdinfo/%s" % (pid, fd), encoding="ascii") as info:
-                    flags = int(info.read().split("flags:")[1].split()[0], 8)
+                try:
+                    with open("/proc/%d/fdinfo/%s" % (pid, fd), encoding="ascii") as info:
+                        flags = int(info.read().split("flags:")[1].split()[0], 8)
+                except FileNotFoundError:
+                    continue  # a connection that was closed meanwhile
                 if int(fd) > 2:
                     self.assertTrue(flags & os.O_CLOEXEC, "%s of %d: %s" % (
                         fd, pid, os.readlink("/proc/%d/fd/%s" % (pid, fd))))
