@@ -113,8 +113,17 @@ def as_nobody(argv):
     """ARGV as an unprivileged user runs it; as it is if we are one already."""
     if os.geteuid() != 0:
         return list(argv)
-    return ["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups",
-            "--inh-caps=-all", "--bounding-set=-all", _within_reach(argv[0])] + list(argv[1:])
+    return ["setpriv", *_another_user(), "--inh-caps=-all", "--bounding-set=-all",
+            _within_reach(argv[0])] + list(argv[1:])
+
+
+def _another_user():
+    """For setpriv(1). In a user namespace of its own root is alone, and outside nobody special."""
+    with open("/proc/self/uid_map", encoding="ascii") as mappings:
+        for first, _, count in map(str.split, mappings):
+            if int(first) <= NOBODY < int(first) + int(count):
+                return ["--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups"]
+    return []
 
 
 _copies = {}
