@@ -151,17 +151,32 @@ def state(daemon):
     return result
 
 
-def state_at_rest(test, daemon, transport, timeout=5):
-    """The counters of TRANSPORT once nothing waits; the ledger balances."""
-    last = {}
+def ledgers_at_rest(test, daemon, transports=None, timeout=5):
+    """The counters by transport once nothing waits at any, or at any of TRANSPORTS; they balance.
+
+    A transport that is named must have been used."""
+    found = {}
 
     def quiet():
-        last.update(state(daemon).get(transport, {}))
-        return last and last["waiting"] == 0
+        found.clear()
+        found.update((name, counts) for name, counts in state(daemon).items()
+                     if isinstance(counts, dict) and "waiting" in counts and
+                     (transports is None or name in transports))
+        return len(found) == len(transports or found) and \
+            all(counts["waiting"] == 0 for counts in found.values())
 
     harness.wait_for(quiet, timeout, "nothing to wait")
-    test.assertEqual(last["requests"], last["replies"] + last["dropped"], last)
-    return last
+    for name, counts in found.items():
+        reasons = {key: value for key, value in counts.items()
+                   if key not in ("requests", "replies", "dropped", "waiting")}
+        test.assertEqual(counts["requests"], counts["replies"] + counts["dropped"], (name, counts))
+        test.assertEqual(counts["dropped"], sum(reasons.values()), (name, counts))
+    return found
+
+
+def state_at_rest(test, daemon, transport, timeout=5):
+    """The counters of TRANSPORT once nothing waits; the ledger balances."""
+    return ledgers_at_rest(test, daemon, [transport], timeout)[transport]
 
 
 def extended_request(size, padding=0):
