@@ -155,8 +155,9 @@ class Misbehaviour(RunnerCase):
             else:
                 # The datagram may have come too late for the runs of the streams.
                 self.udp_errors += 1
-                harness.wait_for(lambda: clients.state(self.daemon)["udp"].get("run-failed") ==
-                                 self.udp_errors, what="the datagram to be dropped")
+                harness.wait_for(
+                    lambda: clients.state(self.daemon).get("udp", {}).get("run-failed") ==
+                    self.udp_errors, what="the datagram to be dropped")
         self.only_the_runner_is_left()
 
     def expect_alone(self, expected):
