@@ -128,6 +128,7 @@ static int append_inet(struct listener_set *set, const struct address *asked, in
 		return -1;
 	}
 	listener->fd = fd;
+	listener->may_shrink = asked->scheme == ADDRESS_UDP && udp_socket_may_shrink(fd);
 	resolve_describe((struct sockaddr *)&bound, len, asked->scheme, &listener->address);
 	if (!asked->host[0]) {
 		listener->address.host[0] = '\0';

@@ -23,6 +23,7 @@ struct listener {
 	struct unix_socket_id file;	/* UNIX sockets: which file has the name */
 	struct msgq *msgq;		/* XSI queues; owned */
 	int feed_fd;			/* XSI queues: the other end, until its thread takes it */
+	bool may_shrink;		/* UDP: its buffer, see udp_socket.h */
 };
 
 struct listener_set {

@@ -15,7 +15,9 @@
 #include "common/fdpass.h"
 #include "common/log.h"
 #include "common/prefix.h"
+#include "daemon/room.h"
 #include "daemon/udp_policy.h"
+#include "daemon/udp_socket.h"
 
 /* The gain of recvmmsg() over recvfrom() is used up at some ten messages a call. */
 #define RECEIVE_MESSAGES 64
@@ -26,8 +28,14 @@
 /* One more than a request may have, so that one that is too long is seen to be. */
 #define PAYLOAD_BYTES (PROTOCOL_EXTENDED_MAX_BYTES + 1)
 
+/* What the kernel may keep in a flood, however slow we are: a burst from a few hundred clients. */
+#define LEAST_ROOM 512
+
 struct receiver {
 	struct ingress *ingress;
+	struct room room;	/* in the kernel's buffers */
+	size_t received;	/* since the last look at it */
+	uint64_t more_ns;	/* since when there has always been more; 0: there has not */
 	struct udp_policy *policy;
 	struct mmsghdr messages[RECEIVE_MESSAGES];
 	struct iovec parts[RECEIVE_MESSAGES];
@@ -182,6 +190,7 @@ static bool receive_some(struct receiver *receiver, const struct listener *liste
 		return errno == EINTR;
 	}
 	stats_add(&counters->requests[scheme], (unsigned)got);
+	receiver->received += (unsigned)got;
 	for (unsigned i = 0; i < (unsigned)got; i++) {
 		enum stats_drop reason;
 
@@ -199,16 +208,63 @@ static bool receive_some(struct receiver *receiver, const struct listener *liste
 
 /*
  * While there is more, poll() has nothing to tell. But once requests are scarce each listener gets
- * its part of them.
+ * its part of them. Returns whether there may be more.
  */
-static void receive_turn(struct receiver *receiver, const struct listener *listener)
+static bool receive_turn(struct receiver *receiver, const struct listener *listener)
 {
-	for (int i = 0; i < TURN_CALLS && receive_some(receiver, listener); i++) {
+	for (int i = 0; i < TURN_CALLS; i++) {
+		if (!receive_some(receiver, listener)) {
+			return false;
+		}
 		ingress_step_aside(receiver->ingress);
 		if (receiver->scarce) {
-			return;
+			break;
 		}
 	}
+	return true;
+}
+
+/* Returns as poll() does; and when there is nothing now, whatever was there, forgets it. */
+static int wait_for_more(struct receiver *receiver)
+{
+	struct ingress *ingress = receiver->ingress;
+	int ready = 0;
+
+	/* After a wait nobody could tell whether there had been anything to wait for. */
+	if (receiver->more_ns) {
+		ready = poll(ingress->watched, ingress->watched_count, 0);
+	}
+	if (ready == 0) {
+		receiver->more_ns = 0;
+		ready = poll(ingress->watched, ingress->watched_count, -1);
+	}
+	return ready;
+}
+
+/* Let the kernel keep as many as we receive before they have waited for too long. */
+static void adapt_buffers(struct receiver *receiver, bool more)
+{
+	static struct log_limit limit;
+	const struct listener_set *listeners = receiver->ingress->listeners;
+	uint64_t now_ns = clock_now_ns();
+	bool standing;
+
+	if (!more || !receiver->more_ns) {
+		receiver->more_ns = more ? now_ns : 0;
+	}
+	standing = more && now_ns - receiver->more_ns > ROOM_NS;
+	if (room_look(&receiver->room, receiver->received, standing, now_ns)) {
+		if (standing) {
+			log_limited(&limit, "more datagrams come than can be answered: no more "
+				"than some %zu may wait", receiver->room.now);
+		}
+		for (unsigned i = 0; i < listeners->count; i++) {
+			if (listeners->all[i].may_shrink) {
+				udp_socket_limit(listeners->all[i].fd, receiver->room.now);
+			}
+		}
+	}
+	receiver->received = 0;
 }
 
 static void receive_until_stop(struct receiver *receiver)
@@ -217,7 +273,9 @@ static void receive_until_stop(struct receiver *receiver)
 	struct pollfd *fds = receiver->ingress->watched;
 
 	for (;;) {
-		if (poll(fds, receiver->ingress->watched_count, -1) < 0) {
+		bool more = false;
+
+		if (wait_for_more(receiver) < 0) {
 			continue;
 		}
 		if (fds[0].revents) {
@@ -225,9 +283,10 @@ static void receive_until_stop(struct receiver *receiver)
 		}
 		for (unsigned i = 0; i < listeners->count; i++) {
 			if (fds[i + 1].revents) {
-				receive_turn(receiver, &listeners->all[i]);
+				more |= receive_turn(receiver, &listeners->all[i]);
 			}
 		}
+		adapt_buffers(receiver, more);
 	}
 }
 
@@ -245,6 +304,7 @@ static void *receiver_main(void *argument)
 
 	pthread_setname_np(pthread_self(), "udp-receiver");
 	receiver->ingress = ingress;
+	room_init(&receiver->room, LEAST_ROOM, UDP_SOCKET_DATAGRAMS, clock_now_ns());
 	for (unsigned i = 0; i < RECEIVE_MESSAGES; i++) {
 		receiver->parts[i] = (struct iovec){ receiver->payloads[i], PAYLOAD_BYTES };
 		receiver->messages[i].msg_hdr.msg_iov = &receiver->parts[i];

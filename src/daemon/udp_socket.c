@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "common/io.h"
@@ -93,6 +92,24 @@ int udp_socket_buffer_bytes(int fd)
 	}
 	/* The kernel doubles what it is asked for, for its own share, and tells so. */
 	return bytes / 2;
+}
+
+bool udp_socket_may_shrink(int fd)
+{
+	int bytes = UDP_SOCKET_BUFFER_BYTES;
+	int plain_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool may = setsockopt(plain_fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) == 0 &&
+		   udp_socket_buffer_bytes(plain_fd) >= udp_socket_buffer_bytes(fd);
+
+	io_close(&plain_fd);
+	return may;
+}
+
+void udp_socket_limit(int fd, size_t count)
+{
+	int bytes = (int)(count * UDP_SOCKET_BUFFER_BYTES / UDP_SOCKET_DATAGRAMS);
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 }
 
 uint32_t udp_socket_kernel_drops(int fd)
