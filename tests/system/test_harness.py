@@ -13,7 +13,7 @@ for last; do :; done
 echo 'listening tcp://127.0.0.1:4711' >&2
 echo 'listening tcp://[::1]:4712' >&2
 echo 'listening udp://127.0.0.1:4713' >&2
-eval "echo >&${last#--ready-fd=}"
+echo >"/proc/self/fd/${last#--ready-fd=}"
 """
 
 
