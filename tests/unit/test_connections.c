@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -207,6 +208,9 @@ START_TEST(test_other_users)
 	ck_assert_int_eq(seteuid(0), 0);
 	ck_assert_int_eq(seteuid(NOBODY - 1), 0);
 	other = sockets_unix_pair();
+	ck_assert_int_eq(seteuid(0), 0);
+	/* Changing users took that away, and a leak checker needs it. */
+	prctl(PR_SET_DUMPABLE, 1);
 	for (unsigned i = 0; i < PER_SOURCE; i++) {
 		ck_assert_int_eq(
 			connections_enter(connections, pair.server_fd, &peer, &sources[i]),
