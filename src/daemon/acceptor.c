@@ -256,22 +256,27 @@ static uint64_t gate_due_ns(const struct acceptor *state)
 	return state->gate ? fdpass_gate_due_ns(state->gate) : CLOCK_NEVER;
 }
 
-/* A turn for each listener at which somebody waits. Returns whether one of them starved. */
-static bool accept_round(struct ingress *acceptor)
+/*
+ * A turn for each listener at which somebody waits. Returns TURN_STARVED as soon as one is, or
+ * whether there may be more at any of them.
+ */
+static enum turn accept_round(struct ingress *acceptor)
 {
 	const struct listener_set *listeners = acceptor->listeners;
 	struct acceptor *state = acceptor->state;
+	enum turn round = TURN_EMPTY;
 
-	for (unsigned n = 0; n < listeners->count; n++) {
+	for (unsigned n = 0; n < listeners->count && round != TURN_STARVED; n++) {
 		unsigned i = state->next;
 
 		state->next = (i + 1) % listeners->count;
-		if (acceptor->watched[i + 1].revents &&
-		    accept_turn(acceptor, &listeners->all[i]) == TURN_STARVED) {
-			return true;
+		if (acceptor->watched[i + 1].revents) {
+			enum turn turn = accept_turn(acceptor, &listeners->all[i]);
+
+			round = turn == TURN_EMPTY ? round : turn;
 		}
 	}
-	return false;
+	return round;
 }
 
 static void accept_until_stop(struct ingress *acceptor)
@@ -282,7 +287,7 @@ static void accept_until_stop(struct ingress *acceptor)
 
 	for (;;) {
 		int wait_ms = pause_ms ? pause_ms : clock_poll_ms(gate_due_ns(state));
-		bool starved;
+		enum turn round;
 
 		/* In a pause only the stop is waited for. */
 		if (poll(watched, pause_ms ? 1 : acceptor->watched_count, wait_ms) < 0) {
@@ -294,9 +299,13 @@ static void accept_until_stop(struct ingress *acceptor)
 		if (state->gate) {
 			open_gate(acceptor, state->gate, clock_now_ns());
 		}
-		starved = accept_round(acceptor);
-		pause_ms = starved ? next_pause_ms(state, pause_ms) : 0;
-		ingress_step_aside(acceptor);
+		round = accept_round(acceptor);
+		pause_ms = round == TURN_STARVED ? next_pause_ms(state, pause_ms) : 0;
+		if (round == TURN_EMPTY) {
+			ingress_rest(acceptor);
+		} else {
+			ingress_step_aside(acceptor);
+		}
 	}
 }
 

@@ -117,6 +117,18 @@ void ingress_push(struct ingress *ingress, struct request_batch *batch)
 	}
 }
 
+void ingress_rest(struct ingress *ingress)
+{
+	uint64_t rest_ns = ingress->woke ? 0 : queue_rest_ns(ingress->queue);
+	const struct timespec moment = clock_timespec(rest_ns);
+
+	if (rest_ns) {
+		ppoll(ingress->watched, 1, &moment, NULL);
+	} else {
+		ingress_step_aside(ingress);
+	}
+}
+
 void ingress_step_aside(struct ingress *ingress)
 {
 	if (!ingress->woke) {

@@ -79,4 +79,10 @@ void ingress_push(struct ingress *ingress, struct request_batch *batch);
  */
 void ingress_step_aside(struct ingress *ingress);
 
+/*
+ * The same for a thread whose every look costs much: if that woke no worker it sleeps for as long
+ * as the taker wishes (queue_ask_rest()), or until it is to stop.
+ */
+void ingress_rest(struct ingress *ingress);
+
 #endif

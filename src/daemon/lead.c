@@ -69,7 +69,7 @@ static void smooth(uint64_t *known, uint64_t now)
 	*known -= *known / (SMOOTHING + 1);
 }
 
-uint64_t lead_gather_ns(struct lead *lead, uint64_t now_ns)
+uint64_t lead_gather_ns(struct lead *lead, uint64_t pace_ns, uint64_t now_ns, uint64_t *crowd)
 {
 	uint64_t moment_ns;
 	uint64_t end_ns;
@@ -79,12 +79,32 @@ uint64_t lead_gather_ns(struct lead *lead, uint64_t now_ns)
 	if (moment_ns > LEAD_GATHER_MAX_NS) {
 		moment_ns = LEAD_GATHER_MAX_NS;
 	}
-	end_ns = lead->crowd_ns + moment_ns;
-	if (lead->crowd < LEAD_CROWD || moment_ns < LEAD_RUN_MIN_NS) {
-		end_ns = 0;
+	if (moment_ns < LEAD_RUN_MIN_NS) {
+		moment_ns = 0;
 	}
+	if (moment_ns < pace_ns) {
+		moment_ns = pace_ns;
+	}
+	*crowd = lead->crowd;
+	end_ns = *crowd < LEAD_CROWD ? 0 : lead->crowd_ns + moment_ns;
 	pthread_mutex_unlock(&lead->lock);
 	return now_ns < end_ns ? end_ns - now_ns : 0;
+}
+
+/* Lock held. */
+static uint64_t counted_run_ns(const struct lead *lead)
+{
+	return lead->run_ns > LEAD_RUN_MIN_NS ? lead->run_ns : LEAD_RUN_MIN_NS;
+}
+
+uint64_t lead_worth(struct lead *lead)
+{
+	uint64_t worth;
+
+	pthread_mutex_lock(&lead->lock);
+	worth = LEAD_WORTH * counted_run_ns(lead) / lead->answer_ns + 1;
+	pthread_mutex_unlock(&lead->lock);
+	return worth;
 }
 
 void lead_hand_on(struct lead *lead, uint64_t began_ns, uint64_t ended_ns, struct lead_turn *turn)
@@ -95,7 +115,7 @@ void lead_hand_on(struct lead *lead, uint64_t began_ns, uint64_t ended_ns, struc
 	lead->led = false;
 	lead->answering++;
 	smooth(&lead->run_ns, ended_ns - began_ns);
-	run_ns = lead->run_ns > LEAD_RUN_MIN_NS ? lead->run_ns : LEAD_RUN_MIN_NS;
+	run_ns = counted_run_ns(lead);
 	turn->began_ns = ended_ns;
 	turn->worth = LEAD_WORTH * run_ns / lead->answer_ns + 1;
 	turn->due_ns = ended_ns + LEAD_WORTH * run_ns;

@@ -73,8 +73,14 @@ void lead_fini(struct lead *lead);
 /* For a worker with nothing to answer: wait until it leads, or until DEADLINE_NS. */
 enum lead_result lead_take(struct lead *lead, uint64_t deadline_ns);
 
-/* For the leader, who has taken something: how long to gather more before the run, or 0. */
-uint64_t lead_gather_ns(struct lead *lead, uint64_t now_ns);
+/*
+ * For the leader, who has taken something, where PACE_NS is worth waiting (pace.h): how long to
+ * gather more before the run, or 0; and in *CROWD how many may be back by then.
+ */
+uint64_t lead_gather_ns(struct lead *lead, uint64_t pace_ns, uint64_t now_ns, uint64_t *crowd);
+
+/* How many are answered in the time that runs take, of late, to be worth it. Any thread. */
+uint64_t lead_worth(struct lead *lead);
 
 /* The run from BEGAN_NS to ENDED_NS is over: give the role up, and begin to answer. */
 void lead_hand_on(struct lead *lead, uint64_t began_ns, uint64_t ended_ns, struct lead_turn *turn);

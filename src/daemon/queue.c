@@ -11,9 +11,9 @@
  * the other's, with a full barrier between.
  *
  *	taker				pusher
- *	sleeping = 1			publish the node
+ *	enough = N, sleeping = 1	weight += n, publish the node
  *	barrier (A)			barrier (B)
- *	is the stack empty?		is sleeping 1?
+ *	stack empty, or weight < N?	is sleeping 1, and weight >= enough?
  *	futex_wait(sleeping, 1)		sleeping = 0, futex_wake
  *
  * One of the two sees the other's write: either the taker finds the node, or the pusher finds the
@@ -66,9 +66,11 @@ struct queue {
 	/* Written by every push. */
 	_Alignas(CACHE_LINE_BYTES) struct __cds_lfs_stack stack;
 	_Atomic uint64_t weight;
-	/* Read by every push, written only around a sleep. */
+	/* Read by every push, written only around a sleep, and when the taker asks for rests. */
 	_Alignas(CACHE_LINE_BYTES) _Atomic uint32_t sleeping;
 	_Atomic bool closed;
+	_Atomic uint64_t enough;	/* the weight that the sleeper waits for */
+	_Atomic uint64_t rest_ns;
 	/* The taker's: when it last waited, something came within SPIN_NS. */
 	_Alignas(CACHE_LINE_BYTES) bool busy;
 };
@@ -89,6 +91,8 @@ struct queue *queue_new(void)
 	atomic_init(&queue->weight, 0);
 	atomic_init(&queue->sleeping, 0);
 	atomic_init(&queue->closed, false);
+	atomic_init(&queue->enough, 0);
+	atomic_init(&queue->rest_ns, 0);
 	queue->busy = false;
 	return queue;
 }
@@ -98,11 +102,18 @@ void queue_free(struct queue *queue)
 	free(queue);
 }
 
+/* Barrier (B) was the caller's. */
+static bool is_enough_for_sleeper(const struct queue *queue)
+{
+	/* Acquire pairs with the release in sleep_until(): whoever sleeps has said for how much. */
+	return atomic_load_explicit(&queue->sleeping, memory_order_acquire) &&
+	       queue_weight(queue) >= atomic_load_explicit(&queue->enough, memory_order_relaxed);
+}
+
 static bool wake_sleeper(struct queue *queue)
 {
-	/* Barrier (B) was the caller's. The exchange makes one of several pushers the waker. */
-	if (!atomic_load_explicit(&queue->sleeping, memory_order_relaxed) ||
-	    !atomic_exchange_explicit(&queue->sleeping, 0, memory_order_relaxed)) {
+	/* The exchange makes one of several pushers the waker. */
+	if (!atomic_exchange_explicit(&queue->sleeping, 0, memory_order_relaxed)) {
 		return false;
 	}
 	syscall(SYS_futex, &queue->sleeping, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
@@ -123,7 +134,18 @@ bool queue_push(struct queue *queue, struct queue_node *node, uint64_t weight)
 	tsan_release(node);
 	/* (B): by liburcu's contract its compare-and-swap is a full barrier on both sides. */
 	cds_lfs_push(stack, to_urcu(node));
-	return wake_sleeper(queue);
+	return is_enough_for_sleeper(queue) && wake_sleeper(queue);
+}
+
+void queue_ask_rest(struct queue *queue, uint64_t rest_ns)
+{
+	/* Relaxed, here and below: a wish, which orders nothing. */
+	atomic_store_explicit(&queue->rest_ns, rest_ns, memory_order_relaxed);
+}
+
+uint64_t queue_rest_ns(const struct queue *queue)
+{
+	return atomic_load_explicit(&queue->rest_ns, memory_order_relaxed);
 }
 
 bool queue_is_empty(const struct queue *queue)
@@ -162,9 +184,14 @@ static struct queue_node *take_reversed(struct queue *queue)
 	return oldest;
 }
 
+static bool is_closed(const struct queue *queue)
+{
+	return atomic_load_explicit(&queue->closed, memory_order_acquire);
+}
+
 static bool is_worth_a_look(const struct queue *queue)
 {
-	return !queue_is_empty(queue) || atomic_load_explicit(&queue->closed, memory_order_acquire);
+	return !queue_is_empty(queue) || is_closed(queue);
 }
 
 /*
@@ -183,14 +210,16 @@ static bool spin(const struct queue *queue, uint64_t began_ns)
 	return false;
 }
 
-/* Returns when there may be something to take, or when the deadline has passed. */
-static void sleep_until(struct queue *queue, uint64_t deadline_ns)
+/* Returns when there is something and ENOUGH was ever pushed, or at the deadline; or sooner. */
+static void sleep_until(struct queue *queue, uint64_t enough, uint64_t deadline_ns)
 {
 	struct timespec deadline = clock_timespec(deadline_ns);
 
-	atomic_store_explicit(&queue->sleeping, 1, memory_order_relaxed);
+	atomic_store_explicit(&queue->enough, enough, memory_order_relaxed);
+	/* Release: pairs with the acquire in is_enough_for_sleeper(). */
+	atomic_store_explicit(&queue->sleeping, 1, memory_order_release);
 	cmm_smp_mb(); /* (A) */
-	if (!is_worth_a_look(queue)) {
+	if (!is_worth_a_look(queue) || (queue_weight(queue) < enough && !is_closed(queue))) {
 		/* FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC. */
 		syscall(SYS_futex, &queue->sleeping, FUTEX_WAIT_BITSET_PRIVATE, 1,
 			deadline_ns == CLOCK_NEVER ? NULL : &deadline, NULL,
@@ -204,8 +233,16 @@ static void wait_until(struct queue *queue, uint64_t deadline_ns)
 	uint64_t began_ns = clock_now_ns();
 
 	if (!queue->busy || !spin(queue, began_ns)) {
-		sleep_until(queue, deadline_ns);
+		sleep_until(queue, 0, deadline_ns);
 		queue->busy = clock_now_ns() - began_ns < SPIN_NS;
+	}
+}
+
+void queue_gather(struct queue *queue, uint64_t enough, uint64_t deadline_ns)
+{
+	while (queue_weight(queue) < enough && !is_closed(queue) &&
+	       clock_now_ns() < deadline_ns) {
+		sleep_until(queue, enough, deadline_ns);
 	}
 }
 

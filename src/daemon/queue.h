@@ -23,7 +23,7 @@
  * Bound: none of its own. The nodes come from a pool of fixed size (request.h), and the pool
  * running empty is the back-pressure.
  *
- * Wake-ups: a push enters the kernel only if the taker sleeps, and then once.
+ * Wake-ups: a push enters the kernel only if the taker sleeps and has enough then, and only once.
  */
 #ifndef RUPTIME_DAEMON_QUEUE_H
 #define RUPTIME_DAEMON_QUEUE_H
@@ -62,6 +62,19 @@ uint64_t queue_weight(const struct queue *queue);
  * Returns NULL if the deadline passed, or if the queue is closed and empty.
  */
 struct queue_node *queue_take(struct queue *queue, uint64_t deadline_ns);
+
+/*
+ * Sleep until the weight of all that was ever pushed is ENOUGH, the queue is closed, or
+ * CLOCK_MONOTONIC reads DEADLINE_NS. Excludes takes as a take does.
+ */
+void queue_gather(struct queue *queue, uint64_t enough, uint64_t deadline_ns);
+
+/*
+ * What the taker wishes of those who push: that they rest for so long after a push for which
+ * nobody was woken. 0, as in the beginning: that they do not.
+ */
+void queue_ask_rest(struct queue *queue, uint64_t rest_ns);
+uint64_t queue_rest_ns(const struct queue *queue);
 
 /*
  * No push follows: call it when the last pusher has stopped. A sleeping taker wakes; what is

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -92,6 +93,8 @@ struct server *server_start(const struct options *options, const struct listener
 	if (!server) {
 		return NULL;
 	}
+	/* For all threads: moments are to be short, and the usual slack would double them. */
+	prctl(PR_SET_TIMERSLACK, 1);
 	server->listeners = listeners;
 	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
 		server->ingress[i].stop_fd = -1;

@@ -8,17 +8,21 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 
 #include "common/clock.h"
 #include "daemon/closing.h"
 #include "daemon/descriptor.h"
 #include "daemon/lead.h"
+#include "daemon/pace.h"
 #include "daemon/reply.h"
 #include "daemon/request.h"
+#include "daemon/runnable.h"
 
 /* Answered streams that one worker keeps until their clients have closed. */
 #define CLOSING_MAX 1024
+
+/* Those who push rest for this part of the moment that the leader waits. */
+#define REST_PART 2
 
 struct worker {
 	struct worker_pool *pool;
@@ -34,6 +38,8 @@ struct worker_pool {
 	struct uptime *uptime;
 	struct lead lead;
 	struct connections *connections;
+	struct runnable runnable;
+	struct pace pace;		/* the leader's */
 	_Atomic uint64_t taken;		/* requests taken from the queue; the leader's */
 	uint64_t run_ns;		/* how long the last run took; the leader's */
 	unsigned count;
@@ -79,41 +85,57 @@ static void answer(struct worker *worker, struct queue_node *taken, uint64_t pat
 	lead_done(&pool->lead, turn, count, now_ns);
 }
 
-static uint64_t count_requests(const struct queue_node *taken)
+static void count_taken(struct worker_pool *pool, const struct queue_node *taken)
 {
-	uint64_t count = 0;
+	/* Relaxed, and no read-modify-write: only the leader writes it; the lead's lock orders. */
+	uint64_t count = atomic_load_explicit(&pool->taken, memory_order_relaxed);
 
 	for (; taken; taken = taken->next) {
 		count += request_of_node((struct queue_node *)(uintptr_t)taken)->count;
 	}
-	return count;
+	atomic_store_explicit(&pool->taken, count, memory_order_relaxed);
 }
 
-static void count_taken(struct worker_pool *pool, uint64_t count)
+/*
+ * If it is worth a moment, wait for more and append it to TAKEN. Returns after how long as many
+ * were back as the last run had served, or 0.
+ */
+static uint64_t gather(struct worker_pool *pool, struct queue_node *taken)
 {
-	/* Relaxed, and no read-modify-write: only the leader writes it; the lead's lock orders. */
-	atomic_store_explicit(&pool->taken,
-		atomic_load_explicit(&pool->taken, memory_order_relaxed) + count,
-		memory_order_relaxed);
-}
+	uint64_t now_ns = clock_now_ns();
+	uint64_t crowd;
+	uint64_t gather_ns = lead_gather_ns(&pool->lead, pool->pace.ns, now_ns, &crowd);
+	uint64_t back_ns;
 
-/* If it is worth a moment, wait for more and append it to TAKEN. */
-static void gather(struct worker_pool *pool, struct queue_node *taken)
-{
-	uint64_t count = count_requests(taken);
-	uint64_t gather_ns = lead_gather_ns(&pool->lead, clock_now_ns());
-
-	if (gather_ns) {
-		const struct timespec moment = clock_timespec(gather_ns);
-
-		ppoll(NULL, 0, &moment, NULL);
-		while (taken->next) {
-			taken = taken->next;
-		}
-		taken->next = queue_take(pool->queue, 0);
-		count += count_requests(taken->next);
+	if (!gather_ns) {
+		return 0;
 	}
-	count_taken(pool, count);
+	/* Relaxed: only the leader writes it. */
+	queue_gather(pool->queue,
+		atomic_load_explicit(&pool->taken, memory_order_relaxed) + crowd,
+		now_ns + gather_ns);
+	back_ns = clock_now_ns() - now_ns;
+	while (taken->next) {
+		taken = taken->next;
+	}
+	taken->next = queue_take(pool->queue, 0);
+	count_taken(pool, taken->next);
+	return back_ns < gather_ns ? back_ns : 0;
+}
+
+/* After the run for TAKEN: tell those who push how long to rest. */
+static void keep_pace(struct worker_pool *pool, const struct queue_node *taken, uint64_t back_ns,
+	uint64_t worth)
+{
+	struct pace_run run = { .worth = worth, .back_ns = back_ns };
+
+	for (; taken; taken = taken->next) {
+		const struct request *batch = request_of_node((struct queue_node *)(uintptr_t)taken);
+
+		run.connections += listener_is_stream(batch->listener) ? batch->count : 0;
+	}
+	run.scarce = run.connections >= PACE_FEW && runnable_exceed_cpus(&pool->runnable);
+	queue_ask_rest(pool->queue, pace_look(&pool->pace, &run) / REST_PART);
 }
 
 /* One turn as leader. Returns false when there will never be anything to take again. */
@@ -123,6 +145,7 @@ static bool lead(struct worker *worker)
 	struct queue_node *taken = NULL;
 	struct lead_turn turn;
 	uint64_t began_ns;
+	uint64_t back_ns;
 	uint64_t patience_ns = WORKER_PATIENCE_NS;
 
 	while (!taken) {
@@ -133,13 +156,15 @@ static bool lead(struct worker *worker)
 		}
 		closing_sweep(worker->closing, clock_now_ns());
 	}
-	gather(pool, taken);
+	count_taken(pool, taken);
+	back_ns = gather(pool, taken);
 	began_ns = clock_now_ns();
 	uptime_measure(pool->uptime, request_of_node(taken)->pushed_ns, worker->counters,
 		&worker->line);
 	patience_ns += pool->run_ns;
 	pool->run_ns = clock_now_ns() - began_ns;
 	patience_ns += pool->run_ns;
+	keep_pace(pool, taken, back_ns, lead_worth(&pool->lead));
 	lead_hand_on(&pool->lead, began_ns, began_ns + pool->run_ns, &turn);
 	answer(worker, taken, patience_ns, &turn);
 	return true;
@@ -162,8 +187,6 @@ static void *worker_main(void *argument)
 
 	snprintf(name, sizeof(name), "worker-%u", worker->index);
 	pthread_setname_np(pthread_self(), name);
-	/* Moments are to be short; the usual slack would double them. */
-	prctl(PR_SET_TIMERSLACK, 1);
 	/* Without it, lines to terminals are refused. */
 	(void)descriptor_thread_init();
 	while (more) {
@@ -190,6 +213,7 @@ static void free_pool(struct worker_pool *pool)
 		closing_free(pool->workers[i].closing);
 	}
 	lead_fini(&pool->lead);
+	runnable_fini(&pool->runnable);
 	free(pool);
 }
 
@@ -209,6 +233,7 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 		free(pool);
 		return NULL;
 	}
+	runnable_init(&pool->runnable);
 	for (unsigned i = 0; i < count && !error; i++) {
 		struct worker *worker = &pool->workers[i];
 

@@ -58,6 +58,7 @@ START_TEST(test_worth)
 	ck_assert_int_eq(lead_take(&lead, PAST), LEAD_TAKEN);
 	lead_hand_on(&lead, NOW_NS - RUN_NS, NOW_NS, &turn);
 	worth = turn.worth;
+	ck_assert_uint_eq(lead_worth(&lead), worth);
 	/* 2 * 2 ms / 20 us, give or take the rounding of the averages. */
 	ck_assert_uint_ge(worth, 190);
 	ck_assert_uint_le(worth, 210);
@@ -103,18 +104,37 @@ END_TEST
 START_TEST(test_gather)
 {
 	uint64_t end_ns = NOW_NS + 100 * 20 * CLOCK_US;
+	uint64_t crowd;
 
-	ck_assert_uint_eq(lead_gather_ns(&lead, NOW_NS), 0);
+	ck_assert_uint_eq(lead_gather_ns(&lead, 0, NOW_NS, &crowd), 0);
 	learn(100, RUN_NS, 20 * CLOCK_US);
-	ck_assert_uint_ge(lead_gather_ns(&lead, end_ns), RUN_NS / LEAD_GATHER_PART * 9 / 10);
-	ck_assert_uint_le(lead_gather_ns(&lead, end_ns), RUN_NS / LEAD_GATHER_PART * 11 / 10);
-	ck_assert_uint_eq(lead_gather_ns(&lead, end_ns + RUN_NS), 0);
+	ck_assert_uint_ge(lead_gather_ns(&lead, 0, end_ns, &crowd), RUN_NS / LEAD_GATHER_PART * 9 / 10);
+	ck_assert_uint_le(lead_gather_ns(&lead, 0, end_ns, &crowd), RUN_NS / LEAD_GATHER_PART * 11 / 10);
+	ck_assert_uint_eq(lead_gather_ns(&lead, 0, end_ns + RUN_NS, &crowd), 0);
 	learn(100, CLOCK_S, 20 * CLOCK_US);
-	ck_assert_uint_eq(lead_gather_ns(&lead, end_ns), LEAD_GATHER_MAX_NS);
+	ck_assert_uint_eq(lead_gather_ns(&lead, 0, end_ns, &crowd), LEAD_GATHER_MAX_NS);
 	learn(LEAD_CROWD - 1, RUN_NS, 20 * CLOCK_US);
-	ck_assert_uint_eq(lead_gather_ns(&lead, NOW_NS), 0);
+	ck_assert_uint_eq(lead_gather_ns(&lead, 0, NOW_NS, &crowd), 0);
 	learn(100, 10 * CLOCK_US, 20 * CLOCK_US);
-	ck_assert_uint_eq(lead_gather_ns(&lead, end_ns), 0);
+	ck_assert_uint_eq(lead_gather_ns(&lead, 0, end_ns, &crowd), 0);
+}
+END_TEST
+
+/* The pace lengthens the moment, but makes none where there was no crowd. */
+START_TEST(test_gather_at_a_pace)
+{
+	uint64_t end_ns = NOW_NS + 100 * 20 * CLOCK_US;
+	uint64_t pace_ns = 300 * CLOCK_US;
+	uint64_t crowd;
+
+	learn(100, 10 * CLOCK_US, 20 * CLOCK_US);
+	ck_assert_uint_eq(lead_gather_ns(&lead, pace_ns, end_ns, &crowd), pace_ns);
+	ck_assert_uint_eq(crowd, 100);
+	ck_assert_uint_eq(lead_gather_ns(&lead, pace_ns, end_ns + pace_ns, &crowd), 0);
+	learn(100, RUN_NS, 20 * CLOCK_US);
+	ck_assert_uint_gt(lead_gather_ns(&lead, pace_ns, end_ns, &crowd), pace_ns);
+	learn(LEAD_CROWD - 1, 10 * CLOCK_US, 20 * CLOCK_US);
+	ck_assert_uint_eq(lead_gather_ns(&lead, pace_ns, NOW_NS, &crowd), 0);
 }
 END_TEST
 
@@ -159,6 +179,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_due);
 	tcase_add_test(tcase, test_short_runs);
 	tcase_add_test(tcase, test_gather);
+	tcase_add_test(tcase, test_gather_at_a_pace);
 	tcase_add_test(tcase, test_wakes);
 	suite_add_tcase(suite, tcase);
 	return suite;

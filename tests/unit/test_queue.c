@@ -118,6 +118,65 @@ START_TEST(test_wakes)
 }
 END_TEST
 
+static void *push_all(void *argument)
+{
+	(void)argument;
+	for (int i = 0; i < NODES; i++) {
+		queue_push(queue, &nodes[i], 2);
+	}
+	return NULL;
+}
+
+/* Whoever gathers sleeps through all pushes but the one that makes it enough. */
+START_TEST(test_gather)
+{
+	pthread_t thread;
+	uint64_t enough = 0;
+
+	for (int i = 0; i < 100; i++) {
+		enough += 2 * NODES;
+		pthread_create(&thread, NULL, push_all, NULL);
+		queue_gather(queue, enough, clock_now_ns() + 100 * CLOCK_S);
+		ck_assert_uint_eq(queue_weight(queue), enough);
+		/* The weight is there before the node is. */
+		pthread_join(thread, NULL);
+		ck_assert_ptr_eq(queue_take(queue, 0), &nodes[0]);
+	}
+}
+END_TEST
+
+static void *gather_forever(void *argument)
+{
+	queue_gather(queue, 2, clock_now_ns() + 100 * CLOCK_S);
+	return argument;
+}
+
+START_TEST(test_gather_ends)
+{
+	uint64_t began_ns = clock_now_ns();
+	pthread_t thread;
+
+	queue_gather(queue, 2, began_ns + 20 * CLOCK_MS);
+	ck_assert_uint_ge(clock_now_ns() - began_ns, 20 * CLOCK_MS);
+	queue_gather(queue, 0, began_ns + 100 * CLOCK_S);
+	/* One is not enough, and nobody is woken for it; the end is. */
+	pthread_create(&thread, NULL, gather_forever, NULL);
+	ck_assert(!queue_push(queue, &nodes[0], 1));
+	queue_close(queue);
+	pthread_join(thread, NULL);
+	ck_assert_uint_lt(clock_now_ns() - began_ns, 50 * CLOCK_S);
+	ck_assert_ptr_eq(queue_take(queue, 0), &nodes[0]);
+}
+END_TEST
+
+START_TEST(test_rest)
+{
+	ck_assert_uint_eq(queue_rest_ns(queue), 0);
+	queue_ask_rest(queue, 1234);
+	ck_assert_uint_eq(queue_rest_ns(queue), 1234);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("queue");
@@ -130,6 +189,9 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_deadline);
 	tcase_add_test(tcase, test_close);
 	tcase_add_test(tcase, test_wakes);
+	tcase_add_test(tcase, test_gather);
+	tcase_add_test(tcase, test_gather_ends);
+	tcase_add_test(tcase, test_rest);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
