@@ -13,7 +13,7 @@ import clients
 import harness
 import local_clients as local
 
-HOSTILE = 10000 if clients.LONG else 1500
+HOSTILE = clients.some(1500, 10000)
 
 
 class Fdpass(local.Sockets):
