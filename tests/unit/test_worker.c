@@ -52,7 +52,7 @@ static void start(struct scratch_path path, unsigned count)
 	stats = stats_new(count);
 	uptime = uptime_new(OPTIONS_EXEC, runner, FAR_NS, 0);
 	connections = connections_new(ROUNDS * BURST, ROUNDS * BURST);
-	workers = worker_pool_start(count, queue, uptime, connections, stats, 0);
+	workers = worker_pool_start(count, queue, uptime, connections, NULL, stats, 0);
 	ck_assert_ptr_nonnull(workers);
 }
 
