@@ -29,8 +29,8 @@ struct scribe *scribe_start(struct connections *connections, struct stats_counte
 
 /*
  * Take BATCH, all of fdpass, to be answered with a copy of LINE, or with nothing after UNTIL_NS,
- * and given back. Any thread, never blocks. Returns false if there was no memory: BATCH is still the
- * caller's.
+ * and given back. Any thread, never blocks. Returns false if there was no memory: BATCH is still
+ * the caller's.
  */
 bool scribe_take(struct scribe *scribe, struct request *batch, const struct uptime_line *line,
 	uint64_t until_ns);
