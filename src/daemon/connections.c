@@ -83,7 +83,7 @@ unsigned connections_default_max(void)
  */
 static void set_room(struct connections *connections, unsigned room)
 {
-	unsigned crowd = room < connections->max ? room / 4 : room - room / 4;
+	unsigned crowd = room < connections->max ? room / 4 : room - (room + 3) / 4;
 
 	connections->room = room;
 	atomic_store_explicit(&connections->crowd, crowd, memory_order_relaxed);
