@@ -37,7 +37,7 @@
 #define THRESHOLD_MS 5
 
 struct acceptor {
-	struct fdpass_gate *gate;	/* NULL: nothing listens for descriptors */
+	struct fdpass_gate *gate;	/* the porter's; NULL: this is the acceptor */
 	unsigned next;			/* the listener whose turn comes first */
 	bool accepted;			/* anybody since the last pause began */
 };
@@ -360,7 +360,7 @@ static void *acceptor_main(void *argument)
 	struct ingress *acceptor = argument;
 	struct acceptor *state = acceptor->state;
 
-	pthread_setname_np(pthread_self(), "acceptor");
+	pthread_setname_np(pthread_self(), state->gate ? "porter" : "acceptor");
 	accept_until_stop(acceptor);
 	ingress_drain(acceptor, drain);
 	if (state->gate) {
@@ -370,34 +370,28 @@ static void *acceptor_main(void *argument)
 	return NULL;
 }
 
-/* A gate, if there is a listener whose connections have to wait in it. */
-static int prepare_gate(struct ingress *acceptor)
-{
-	struct acceptor *state = acceptor->state;
-
-	for (unsigned i = 0; i < acceptor->listeners->count && !state->gate; i++) {
-		if (acceptor->listeners->all[i].address.scheme == ADDRESS_FDPASS) {
-			state->gate = fdpass_gate_new();
-			if (!state->gate) {
-				return -1;
-			}
-			ingress_watch_too(acceptor, fdpass_gate_fd(state->gate));
-		}
-	}
-	return 0;
-}
-
 int acceptor_start(struct ingress *acceptor)
 {
-	if (ingress_prepare(acceptor, listener_is_stream, sizeof(struct acceptor)) < 0) {
+	if (ingress_prepare(acceptor, listener_is_plain_stream, sizeof(struct acceptor)) < 0) {
 		return -1;
 	}
-	if (prepare_gate(acceptor) < 0) {
-		return -1;
+	return ingress_run(acceptor, acceptor_main);
+}
+
+int porter_start(struct ingress *porter)
+{
+	struct fdpass_gate *gate = fdpass_gate_new();
+
+	if (!gate || ingress_prepare(porter, listener_is_fdpass, sizeof(struct acceptor)) < 0) {
+		goto fail;
 	}
-	if (ingress_run(acceptor, acceptor_main) < 0) {
-		fdpass_gate_free(((struct acceptor *)acceptor->state)->gate);
-		return -1;
+	((struct acceptor *)porter->state)->gate = gate;
+	ingress_watch_too(porter, fdpass_gate_fd(gate));
+	if (ingress_run(porter, acceptor_main) < 0) {
+		goto fail;
 	}
 	return 0;
+fail:
+	fdpass_gate_free(gate);
+	return -1;
 }

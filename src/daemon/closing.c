@@ -204,3 +204,11 @@ unsigned closing_count(const struct closing *closing)
 {
 	return closing->count;
 }
+
+void closing_finish(struct closing *closing)
+{
+	while (closing_count(closing)) {
+		poll(NULL, 0, clock_poll_ms(closing_due_ns(closing)));
+		closing_sweep(closing, clock_now_ns());
+	}
+}

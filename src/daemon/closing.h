@@ -10,7 +10,7 @@
  *
  * While connections are crowded, those that were looked at once give way.
  *
- * Belongs to one worker. Nothing blocks.
+ * Belongs to one thread. Nothing but closing_finish() blocks.
  */
 #ifndef RUPTIME_DAEMON_CLOSING_H
 #define RUPTIME_DAEMON_CLOSING_H
@@ -21,6 +21,9 @@
 #include "daemon/connections.h"
 
 struct closing;
+
+/* Room for as many as one thread keeps. */
+#define CLOSING_USUAL 1024
 
 /*
  * Room for CAPACITY streams, which are among CONNECTIONS (borrowed). Returns NULL with errno
@@ -47,5 +50,8 @@ uint64_t closing_due_ns(const struct closing *closing);
 
 /* How many streams there are. */
 unsigned closing_count(const struct closing *closing);
+
+/* Wait for the last clients: each of them has its second, as ever. */
+void closing_finish(struct closing *closing);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table is a hash table with chains of nodes. All of it belongs to the acceptor, but for the
- * counts: so a connection that closes, on any thread, decrements the count of its node and touches
- * nothing else. A node whose count is 0 is dead: the acceptor unlinks it when it comes by, or when
- * all nodes are used up. There are twice as many as can be alive: so it then finds as many dead
- * ones as there may be connections, and the search costs each connection next to nothing.
+ * The table is a hash table with chains of nodes. All of it belongs to whoever has the lock, but
+ * for the counts: so a connection that closes, on any thread, decrements the count of its node and
+ * touches nothing else. A node whose count is 0 is dead: it is unlinked when somebody comes by, or
+ * when all nodes are used up. There are twice as many as can be alive: then as many dead ones are
+ * found as there may be connections, and the search costs each connection next to nothing.
  *
  * All atomics are relaxed: they count, and order nothing.
  */
@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,6 +46,7 @@ struct node {
 };
 
 struct connections {
+	pthread_mutex_t lock;		/* of whoever enters: the acceptor and the porter */
 	unsigned max;
 	unsigned max_per_source;
 	unsigned room;			/* as far as we know */
@@ -81,7 +83,7 @@ unsigned connections_default_max(void)
  */
 static void set_room(struct connections *connections, unsigned room)
 {
-	unsigned crowd = room < connections->max ? room / 4 : room - room / 4;
+	unsigned crowd = room < connections->max ? room / 4 : room - (room + 3) / 4;
 
 	connections->room = room;
 	atomic_store_explicit(&connections->crowd, crowd, memory_order_relaxed);
@@ -95,6 +97,7 @@ struct connections *connections_new(unsigned max, unsigned max_per_source)
 		return NULL;
 	}
 	memset(connections, 0, sizeof(*connections));
+	pthread_mutex_init(&connections->lock, NULL);
 	connections->max = max;
 	connections->max_per_source = max_per_source;
 	connections->own_uid = geteuid();
@@ -122,6 +125,7 @@ struct connections *connections_new(unsigned max, unsigned max_per_source)
 void connections_free(struct connections *connections)
 {
 	if (connections) {
+		pthread_mutex_destroy(&connections->lock);
 		free(connections->nodes);
 		free(connections->buckets);
 		free(connections);
@@ -265,16 +269,10 @@ static unsigned find_source(struct connections *connections, int conn_fd,
 	return unasked + count_of(connections, *source);
 }
 
-enum connections_verdict connections_enter(struct connections *connections, int conn_fd,
+/* Lock held. OPEN: how many are, with this one. */
+static enum connections_verdict enter(struct connections *connections, unsigned open, int conn_fd,
 	const union connections_peer *peer, unsigned *source)
 {
-	unsigned open =
-		1 + atomic_fetch_add_explicit(&connections->open, 1, memory_order_relaxed);
-
-	*source = NO_NODE;
-	if (open > connections->max) {
-		return CONNECTIONS_TOO_MANY;
-	}
 	if (open > connections->room) {
 		set_room(connections, open);
 	}
@@ -287,6 +285,23 @@ enum connections_verdict connections_enter(struct connections *connections, int 
 			memory_order_relaxed);
 	}
 	return CONNECTIONS_WELCOME;
+}
+
+enum connections_verdict connections_enter(struct connections *connections, int conn_fd,
+	const union connections_peer *peer, unsigned *source)
+{
+	unsigned open =
+		1 + atomic_fetch_add_explicit(&connections->open, 1, memory_order_relaxed);
+	enum connections_verdict verdict;
+
+	*source = NO_NODE;
+	if (open > connections->max) {
+		return CONNECTIONS_TOO_MANY;
+	}
+	pthread_mutex_lock(&connections->lock);
+	verdict = enter(connections, open, conn_fd, peer, source);
+	pthread_mutex_unlock(&connections->lock);
+	return verdict;
 }
 
 void connections_close(struct connections *connections, int *conn_fd, unsigned source)
@@ -312,7 +327,9 @@ void connections_reset(struct connections *connections, int *conn_fd, unsigned s
 
 void connections_shortage(struct connections *connections)
 {
+	pthread_mutex_lock(&connections->lock);
 	set_room(connections, connections_open(connections));
+	pthread_mutex_unlock(&connections->lock);
 }
 
 bool connections_are_crowded(const struct connections *connections)

@@ -13,7 +13,7 @@
  * The counts are exact and their table cannot overflow: it has room for more sources than there
  * can be connections.
  *
- * One thread, the acceptor, enters connections and reports shortages; any may call the rest.
+ * Thread-safe.
  */
 #ifndef RUPTIME_DAEMON_CONNECTIONS_H
 #define RUPTIME_DAEMON_CONNECTIONS_H

@@ -38,6 +38,16 @@ bool listener_is_stream(const struct listener *listener)
 	}
 }
 
+bool listener_is_fdpass(const struct listener *listener)
+{
+	return listener->address.scheme == ADDRESS_FDPASS;
+}
+
+bool listener_is_plain_stream(const struct listener *listener)
+{
+	return listener_is_stream(listener) && !listener_is_fdpass(listener);
+}
+
 bool listener_is_datagram(const struct listener *listener)
 {
 	return listener->address.scheme == ADDRESS_UDP ||

@@ -37,8 +37,13 @@ struct listener_failure {
 	bool not_permitted;
 };
 
-/* What comes from it: connections for the acceptor, datagrams for the UDP receiver, or messages. */
+/*
+ * What comes from it: connections, those that bring descriptors or the others; datagrams; or
+ * messages.
+ */
 bool listener_is_stream(const struct listener *listener);
+bool listener_is_fdpass(const struct listener *listener);
+bool listener_is_plain_stream(const struct listener *listener);
 bool listener_is_datagram(const struct listener *listener);
 bool listener_is_msgq(const struct listener *listener);
 

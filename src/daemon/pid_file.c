@@ -39,7 +39,15 @@ int pid_file_open(const char *path)
 		errno = EAGAIN;
 		goto fail;
 	}
-	if (ftruncate(pid_fd, 0) < 0 || io_write_all(pid_fd, number, (size_t)len) < 0) {
+	/* Only of a file: whatever else it is stays as it is. */
+	if (ftruncate(pid_fd, 0) < 0) {
+		goto fail;
+	}
+	if (io_write_all(pid_fd, number, (size_t)len) < 0) {
+		int error = errno;
+
+		(void)!unlink(path);
+		errno = error;
 		goto fail;
 	}
 	return pid_fd;

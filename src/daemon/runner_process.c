@@ -81,7 +81,8 @@ _Noreturn void runner_process(int server_fd, const struct runner_config *config)
 			_exit(0);
 		}
 		command_run(config->command, timeout_ns, SERVER_FD, &result);
-		if (!result.ok && sandbox_is_outdated(config->sandbox)) {
+		/* What hung has run; whoever waits has no time for another run. */
+		if (!result.ok && !result.timed_out && sandbox_is_outdated(config->sandbox)) {
 			(void)!send(SERVER_FD, &outdated_byte, RUNNER_OUTDATED_BYTES, MSG_NOSIGNAL);
 			_exit(0);
 		}

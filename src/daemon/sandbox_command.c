@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <string.h>
@@ -61,6 +62,7 @@ static bool follow(struct sandbox_command *command, struct sandbox_file *file, c
 	_Alignas(ElfW(Ehdr)) char head[HEAD_BYTES + 1];
 	int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t len = fd < 0 ? -1 : read(fd, head, HEAD_BYTES);
+	bool unreadable = fd < 0 && errno == EACCES;
 	bool more = false;
 	struct stat st;
 
@@ -68,6 +70,8 @@ static bool follow(struct sandbox_command *command, struct sandbox_file *file, c
 		file->device = st.st_dev;
 		file->inode = st.st_ino;
 	}
+	/* It may be executed all the same, by whatever it is that it needs for that. */
+	command->is_script = command->is_script || unreadable;
 	if (len > 0) {
 		head[len] = '\0';
 		more = read_interpreter(head, next);

@@ -12,6 +12,7 @@
 #include "daemon/connections.h"
 #include "daemon/dispatcher.h"
 #include "daemon/ingress.h"
+#include "daemon/scribe.h"
 #include "daemon/stats.h"
 #include "daemon/udp_receiver.h"
 #include "daemon/udp_socket.h"
@@ -22,17 +23,21 @@
 #define FETCH_NS      (500 * CLOCK_MS)
 #define FETCH_LOOK_MS 5
 
-/* The ingress threads, and what each of them is. A new kind of thread is a line here. */
-enum { ACCEPTOR, UDP_RECEIVER, DISPATCHER, INGRESS_COUNT };
+/*
+ * The ingress threads, and what each of them is. A new kind of thread is a line here. They stop in
+ * this order, the one that strangers may hold up last.
+ */
+enum { ACCEPTOR, UDP_RECEIVER, DISPATCHER, PORTER, INGRESS_COUNT };
 
 static const struct {
 	bool (*ours)(const struct listener *listener);
 	int (*start)(struct ingress *ingress);
 	unsigned share;		/* of the requests that may wait, as a weight */
 } kinds[INGRESS_COUNT] = {
-	[ACCEPTOR] = { listener_is_stream, acceptor_start, 2 },
+	[ACCEPTOR] = { listener_is_plain_stream, acceptor_start, 2 },
 	[UDP_RECEIVER] = { listener_is_datagram, udp_receiver_start, 1 },
 	[DISPATCHER] = { listener_is_msgq, dispatcher_start, 1 },
+	[PORTER] = { listener_is_fdpass, porter_start, 1 },
 };
 
 struct server {
@@ -41,6 +46,7 @@ struct server {
 	struct stats *stats;
 	struct queue *queue;
 	struct uptime *uptime;
+	struct scribe *scribe;		/* NULL: nothing listens for descriptors */
 	struct worker_pool *workers;
 	struct ingress ingress[INGRESS_COUNT];
 };
@@ -99,7 +105,7 @@ struct server *server_start(const struct options *options, const struct listener
 	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
 		server->ingress[i].stop_fd = -1;
 	}
-	server->stats = stats_new(INGRESS_COUNT + options->workers);
+	server->stats = stats_new(INGRESS_COUNT + options->workers + 1);
 	server->connections = connections_new(
 		options->max_connections ? options->max_connections : connections_default_max(),
 		options->max_per_source);
@@ -109,8 +115,15 @@ struct server *server_start(const struct options *options, const struct listener
 	if (!server->connections || !server->stats || !server->queue || !server->uptime) {
 		goto fail;
 	}
+	if (has_work(listeners, PORTER)) {
+		server->scribe = scribe_start(server->connections,
+			stats_of(server->stats, INGRESS_COUNT + options->workers));
+		if (!server->scribe) {
+			goto fail;
+		}
+	}
 	server->workers = worker_pool_start(options->workers, server->queue, server->uptime,
-		server->connections, server->stats, INGRESS_COUNT);
+		server->connections, server->scribe, server->stats, INGRESS_COUNT);
 	if (!server->workers) {
 		goto fail;
 	}
@@ -153,6 +166,8 @@ void server_stop(struct server *server)
 		server->workers = NULL;
 		await_fetching(server->listeners);
 	}
+	scribe_end(server->scribe);
+	server->scribe = NULL;
 }
 
 static uint64_t count_kernel_drops(const struct listener_set *listeners)

@@ -11,15 +11,11 @@
 
 #include "common/clock.h"
 #include "daemon/closing.h"
-#include "daemon/descriptor.h"
 #include "daemon/lead.h"
 #include "daemon/pace.h"
 #include "daemon/reply.h"
 #include "daemon/request.h"
 #include "daemon/runnable.h"
-
-/* Answered streams that one worker keeps until their clients have closed. */
-#define CLOSING_MAX 1024
 
 /* Those who push rest for this part of the moment that the leader waits. */
 #define REST_PART 2
@@ -40,6 +36,7 @@ struct worker_pool {
 	struct connections *connections;
 	struct runnable runnable;
 	struct pace pace;		/* the leader's */
+	struct scribe *scribe;
 	_Atomic uint64_t taken;		/* requests taken from the queue; the leader's */
 	uint64_t run_ns;		/* how long the last run took; the leader's */
 	unsigned count;
@@ -55,6 +52,26 @@ static uint64_t count_waiting(const struct worker_pool *pool)
 	return pushed > taken ? pushed - taken : 0;
 }
 
+/* Answer BATCH unless it is later than UNTIL_NS, and give it back. */
+static void answer_batch(struct worker *worker, struct request *batch, uint64_t until_ns,
+	uint64_t now_ns)
+{
+	struct worker_pool *pool = worker->pool;
+	const struct reply reply = { &worker->line, worker->counters, worker->closing,
+		pool->connections };
+
+	if (listener_is_fdpass(batch->listener) &&
+	    scribe_take(pool->scribe, batch, &worker->line, until_ns)) {
+		return;
+	}
+	if (now_ns > until_ns) {
+		reply_too_late(&reply, batch);
+	} else {
+		reply_batch(&reply, batch);
+	}
+	request_give_back(batch);
+}
+
 /*
  * Answer all of TAKEN, and look now and then whether somebody should lead meanwhile. Whoever has
  * waited for more than PATIENCE_NS gets nothing.
@@ -63,8 +80,6 @@ static void answer(struct worker *worker, struct queue_node *taken, uint64_t pat
 	struct lead_turn *turn)
 {
 	struct worker_pool *pool = worker->pool;
-	const struct reply reply = { &worker->line, worker->counters, worker->closing,
-		pool->connections };
 	uint64_t now_ns = turn->began_ns;
 	uint64_t count = 0;
 
@@ -74,12 +89,7 @@ static void answer(struct worker *worker, struct queue_node *taken, uint64_t pat
 		taken = taken->next;
 		count += batch->count;
 		lead_look(&pool->lead, turn, count_waiting(pool), now_ns);
-		if (now_ns > batch->pushed_ns + patience_ns) {
-			reply_too_late(&reply, batch);
-		} else {
-			reply_batch(&reply, batch);
-		}
-		request_give_back(batch);
+		answer_batch(worker, batch, batch->pushed_ns + patience_ns, now_ns);
 		now_ns = clock_now_ns();
 	}
 	lead_done(&pool->lead, turn, count, now_ns);
@@ -170,15 +180,6 @@ static bool lead(struct worker *worker)
 	return true;
 }
 
-/* The last clients: each of them has a second, as ever. */
-static void finish_closing(struct closing *closing)
-{
-	while (closing_count(closing)) {
-		poll(NULL, 0, clock_poll_ms(closing_due_ns(closing)));
-		closing_sweep(closing, clock_now_ns());
-	}
-}
-
 static void *worker_main(void *argument)
 {
 	struct worker *worker = argument;
@@ -187,8 +188,6 @@ static void *worker_main(void *argument)
 
 	snprintf(name, sizeof(name), "worker-%u", worker->index);
 	pthread_setname_np(pthread_self(), name);
-	/* Without it, lines to terminals are refused. */
-	(void)descriptor_thread_init();
 	while (more) {
 		switch (lead_take(&worker->pool->lead, closing_due_ns(worker->closing))) {
 		case LEAD_TAKEN:
@@ -202,8 +201,7 @@ static void *worker_main(void *argument)
 		}
 		closing_sweep(worker->closing, clock_now_ns());
 	}
-	finish_closing(worker->closing);
-	descriptor_thread_fini();
+	closing_finish(worker->closing);
 	return NULL;
 }
 
@@ -218,7 +216,8 @@ static void free_pool(struct worker_pool *pool)
 }
 
 struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struct uptime *uptime,
-	struct connections *connections, struct stats *stats, unsigned first)
+	struct connections *connections, struct scribe *scribe, struct stats *stats,
+	unsigned first)
 {
 	struct worker_pool *pool = calloc(1, sizeof(*pool) + count * sizeof(struct worker));
 	int error = 0;
@@ -229,6 +228,7 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 	pool->queue = queue;
 	pool->uptime = uptime;
 	pool->connections = connections;
+	pool->scribe = scribe;
 	if (lead_init(&pool->lead) < 0) {
 		free(pool);
 		return NULL;
@@ -240,7 +240,7 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 		worker->pool = pool;
 		worker->index = i;
 		worker->counters = stats_of(stats, first + i);
-		worker->closing = closing_new(CLOSING_MAX, connections);
+		worker->closing = closing_new(CLOSING_USUAL, connections);
 		error = worker->closing
 				? pthread_create(&worker->thread, NULL, worker_main, worker)
 				: ENOMEM;

@@ -16,6 +16,7 @@
 
 #include "daemon/connections.h"
 #include "daemon/queue.h"
+#include "daemon/scribe.h"
 #include "daemon/stats.h"
 #include "daemon/uptime.h"
 
@@ -25,10 +26,12 @@ struct worker_pool;
 
 /*
  * Start COUNT workers named worker-0, ...; worker I writes the counters stats_of(STATS, FIRST + I).
- * All arguments are borrowed until worker_pool_join(). Returns NULL with errno.
+ * SCRIBE answers what comes over fdpass; NULL if nothing does. All arguments are borrowed until
+ * worker_pool_join(). Returns NULL with errno.
  */
 struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struct uptime *uptime,
-	struct connections *connections, struct stats *stats, unsigned first);
+	struct connections *connections, struct scribe *scribe, struct stats *stats,
+	unsigned first);
 
 /*
  * Wait until the workers have answered everything and the last answered client has closed, or has

@@ -25,6 +25,14 @@ def seconds(short, long=10):
     return long if LONG else short
 
 
+def some(count, long=None):
+    """How many of what costs processor time. A sanitizer makes each of them slow, and reports it
+    if something is wrong with any: fewer do."""
+    if LONG:
+        return long or count
+    return count if harness.SLOW == 1 else count // 5
+
+
 def fixture(name):
     return os.path.join(harness.BUILD_DIR, "tests", "fixtures", name)
 

@@ -16,10 +16,22 @@ def diagnose(text):
         print("# " + line)
 
 
+def spent():
+    """Seconds that have passed, and those of processor time that we and our children have used."""
+    used = os.times()
+    return used.elapsed, sum(used[:4])
+
+
+def tell_time(what, since):
+    elapsed, used = (now - then for now, then in zip(spent(), since))
+    diagnose("%s: %.2f s, %.2f s of processor time" % (what, elapsed, used))
+
+
 class TapResult(unittest.TestResult):
     def __init__(self):
         super().__init__()
         self.count = 0
+        self.began = spent()
         self.subtest_failed = False
 
     def _report(self, ok, test, directive=""):
@@ -36,12 +48,14 @@ class TapResult(unittest.TestResult):
     def startTest(self, test):
         super().startTest(test)
         self.subtest_failed = False
+        self.began = spent()
         slow = float(os.environ.get("RUPTIME_TEST_SLOW") or 1)
         signal.alarm(int(getattr(test, "limit_s", LIMIT_S) * slow))
 
     def stopTest(self, test):
         signal.alarm(0)
         super().stopTest(test)
+        tell_time(test.id().partition(".")[2], self.began)
 
     def addSubTest(self, test, subtest, err):
         super().addSubTest(test, subtest, err)
@@ -83,6 +97,8 @@ def main():
         suite = loader.loadTestsFromNames(sys.argv[1:], module)
     else:
         suite = loader.loadTestsFromModule(module)
+    began = spent()
     result = TapResult()
     suite.run(result)
+    tell_time("in all", began)
     print("1..%d" % result.count, flush=True)

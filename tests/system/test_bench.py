@@ -5,14 +5,13 @@ import os
 import pty
 import signal
 import socket
-import statistics
 import subprocess
 import threading
 import time
 import unittest
 
 import harness
-from oddserver import BENCH, OddServer, addresses, bench, finish, fixture, queue_address, start
+from oddserver import BENCH, OddServer, addresses, bench, finish, queue_address, start
 
 QUICK = ("-d", "400ms", "--warmup=50ms")
 
@@ -95,34 +94,6 @@ class Latency(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("cannot see stalls", " ".join(done.stdout.split()))
 
-    def test_ten_milliseconds(self):
-        for address in ("tcp://127.0.0.1:0", "udp://127.0.0.1:0"):
-            with self.subTest(address=address), OddServer(address, "--delay=10ms") as server:
-                for load in (("-c", "2"), ("-r", "200")):
-                    self.assertAlmostEqual(self.best_median(load, server), 10e3, delta=1e3)
-
-    def best_median(self, load, server):
-        """The best of three, on a busy machine: others can only make it longer."""
-        best = 1e9
-        for _ in range(3):
-            status, got = bench(*load, "-d", "500ms", "--warmup=50ms", server.address)
-            self.assertEqual(status, 0)
-            best = min(best, got["latency_us"]["p50"])
-            if best < 11e3:
-                break
-        return best
-
-    def test_lost_datagrams_do_not_touch_latency(self):
-        for options in ((), ("--plain",)):
-            with self.subTest(options=options), \
-                    OddServer("udp://127.0.0.1:0", "--drop=10", *options) as server:
-                status, got = bench("-r", "4000", "-d", "1s", "--warmup=0", "--timeout=500ms",
-                                    server.address)
-                self.assertEqual(status, 0)
-                self.assertAlmostEqual(got["lost"] / got["sent"], 0.1, delta=0.01)
-                self.assertEqual(got["answered"] + got["lost"], got["sent"])
-                self.assertLess(got["latency_us"]["max"], 400e3)
-
 
 class Faults(unittest.TestCase):
     LOAD = ("-c", "4", "-d", "300ms", "--warmup=0", "--timeout=300ms")
@@ -199,8 +170,7 @@ class Faults(unittest.TestCase):
         for address in ("tcp://127.0.0.1:0", "udp://127.0.0.1:0"):
             with self.subTest(address=address), OddServer(address) as server:
                 began = time.monotonic()
-                process = start("-r", "500", "-d", "%gs" % (2 * harness.SLOW), "--warmup=0",
-                                server.address)
+                process = start("-r", "500", "-d", "2s", "--warmup=0", server.address)
                 server.wait_for_load()
                 server.kill()
                 status, got = finish(process)
@@ -211,8 +181,6 @@ class Faults(unittest.TestCase):
 
 
 class Decisions(unittest.TestCase):
-    limit_s = 180
-
     def test_exit_codes_of_conditions(self):
         with OddServer("tcp://127.0.0.1:0", "--delay=5ms") as server:
             for condition, wanted in (("p50>1ms", 1), ("p50>1s", 0), ("lost>0", 0),
@@ -231,58 +199,6 @@ class Decisions(unittest.TestCase):
             done = harness.run([BENCH, *args])
             self.assertEqual((done.returncode, done.stdout), (3, ""), args)
             self.assertRegex(done.stderr, r"\Aruptime-bench: [^\n]+\n\Z")
-
-    def test_agrees_with_a_simple_loop(self):
-        """The same server, the same in flight: the same throughput within 15 %."""
-        with harness.tempdir() as directory:
-            for address in ("tcp://127.0.0.1:0", "udp://127.0.0.1:0", "unix://%s/u" % directory):
-                with self.subTest(address=address), \
-                        OddServer(address, "--delay=4ms") as server:
-                    self.assertAlmostEqual(self.best_ratio(server.address), 1, delta=0.15)
-
-    def best_ratio(self, address):
-        """The median of bench/loop of three pairs; on a busy machine the best of ten such."""
-        best = 100
-        for _ in range(10):
-            ratios = []
-            for _ in range(3):
-                loop = harness.run([fixture("bare_loop"), address, "0.3", "4"])
-                _, got = bench("-c", "4", *QUICK, address)
-                ratios.append(got["throughput_rps"] / float(loop.stdout.split()[0]))
-            best = min(best, statistics.median(ratios), key=lambda ratio: abs(ratio - 1))
-            if abs(best - 1) < 0.15:
-                break
-        return best
-
-    def test_comparison(self):
-        """A verdict is wrong now and then on a busy machine, but not three times in a row."""
-        with OddServer("tcp://127.0.0.1:0", "--delay=2ms") as a, \
-                OddServer("tcp://127.0.0.1:0", "--delay=2ms") as same, \
-                OddServer("tcp://127.0.0.1:0", "--delay=2500us") as slower:
-            self.compare(a, same, (0, "no difference"))
-            got = self.compare(a, slower, (1, "slower"))
-            self.assertLess(got["ratio"]["high"], 1)
-            self.assertEqual(len(got["a_rounds"]), len(got["b_rounds"]))
-
-    def compare(self, a, b, wanted):
-        found = []
-        for _ in range(3):
-            status, got = bench("-c", "4", "-d", "500ms", "--warmup=50ms", "--vs=" + b.address,
-                                "--fail-if=slower", a.address, timeout=60)
-            found.append((status, got["vs"]["verdict"]))
-            if found[-1] == wanted:
-                return got["vs"]
-        raise AssertionError("%s instead of %s" % (found, wanted))
-
-    def test_find_max(self):
-        with OddServer("tcp://127.0.0.1:0", "--busy=1ms") as server:
-            status, got = bench("--find-max=p90<50ms", "-d", "200ms", "--timeout=200ms",
-                                server.address, timeout=60)
-            self.assertEqual(status, 0)
-            self.assertTrue(200 < got["find_max"]["rate_rps"] < 1500, got["find_max"])
-            status, got = bench("--find-max=p50<10us", "-d", "50ms", "--timeout=200ms",
-                                server.address, timeout=60)
-            self.assertEqual((status, got["find_max"]["rate_rps"]), (1, 0))
 
     def test_cpu_of_the_server(self):
         with OddServer("tcp://127.0.0.1:0", "--busy=1ms") as server:

@@ -12,8 +12,9 @@ import time
 import clients
 import harness
 import local_clients as local
+import userfault
 
-HOSTILE = 10000 if clients.LONG else 1500
+HOSTILE = clients.some(1500, 10000)
 
 
 class Fdpass(local.Sockets):
@@ -118,6 +119,51 @@ class Kinds(Fdpass):
                     local.send_fds(conn, [sock.fileno()])
                     sock.close()
                 local.ask("unix", self.path("plain"), timeout=2)
+
+
+class HeldUp(Fdpass):
+    """Descriptors whose locks their giver has, for as long as he likes: others do not wait."""
+
+    def check(self, fd):
+        with userfault.Held() as held:
+            stat = held.write_to(fd)
+            harness.wait_for(lambda: userfault.is_waiting(stat), what="the locks to be taken")
+            clients_held = [self.stack.enter_context(local.connect("fdpass", self.path()))
+                            for _ in range(8)]
+            for sock in clients_held:
+                local.send_fds(sock, [fd])
+            harness.wait_for(lambda: self.scribe_state() == "D", what="the scribe to be held up")
+            for _ in range(20):
+                local.ask("unix", self.path("plain"), timeout=1)
+            self.assertEqual(select.select(clients_held, [], [], 0)[0], [])
+            held.let_go()
+            # Where that took more than two seconds, some are not answered any more.
+            for sock in clients_held:
+                self.assertIn(clients.read_to_end(sock), (b"\0", b""))
+            local.ask_fdpass(self.path(), timeout=2)
+        clients.state_at_rest(self, self.daemon, "fdpass")
+
+    def scribe_state(self):
+        for task in os.listdir("/proc/%d/task" % self.daemon.pid):
+            with open("/proc/%d/task/%s/stat" % (self.daemon.pid, task), encoding="ascii") as stat:
+                name, _, rest = stat.read().rpartition(")")
+            if name.endswith("(scribe"):
+                return rest.split()[0]
+        raise AssertionError("there is no scribe")
+
+    def test_file(self):
+        with open(self.path("file"), "w+b", 0) as out:
+            self.check(out.fileno())
+
+    def test_pipe(self):
+        reader, writer = os.pipe()
+        with os.fdopen(reader, "rb"), os.fdopen(writer, "wb", 0):
+            self.check(writer)
+
+    def test_tcp(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener, \
+                socket.create_connection(listener.getsockname()) as sock:
+            self.check(sock.fileno())
 
 
 class Messages(Fdpass):

@@ -31,9 +31,7 @@ class Hang(unittest.TestCase):
         self.tcp = self.daemon.address("tcp")
 
     def command(self, script):
-        """Replaced by renaming: a script that is being executed is not written to."""
-        new = harness.fake_command(self.directory, script, "new")
-        os.rename(new, self.directory + "/uptime")
+        harness.fake_command(self.directory, script)
 
     def ask_all_along(self, spell_s):
         """A client every EVERY_S. Returns what each was told, and after how long."""

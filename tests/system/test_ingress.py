@@ -14,8 +14,8 @@ import local_clients as local
 
 SCHEMES = ("tcp", "udp", *local.TYPES, "msgq")
 CLIENTS = 45
-REQUESTS = 100000 if clients.LONG else 10000
-CYCLES = 1000 if clients.LONG else 30
+REQUESTS = clients.some(10000, 100000)
+CYCLES = clients.some(30, 1000)
 
 
 class Ingress(unittest.TestCase):

@@ -139,6 +139,20 @@ class Limits(unittest.TestCase):
             self.assertEqual(clients.state_at_rest(self, daemon, "tcp")["replies"], 100)
             self.assertRegex(daemon.log, r"state connections open=\d+\n")
 
+    def test_who_lingers_in_the_only_place(self):
+        """Gives way, too, once looked at: long before its second is over."""
+        with self.serve("--max-connections=1", "-w", "1") as daemon:
+            self.open_up()
+            for _ in range(5):
+                self.assertFalse(self.is_dropped(self.connect(daemon, "127.0.0.1")))
+                harness.wait_for(lambda: "connections open=0" in self.state_lines(daemon), 0.5,
+                                 "the place to be free")
+
+    def state_lines(self, daemon):
+        """Those of the last state."""
+        clients.state(daemon)
+        return daemon.log[daemon.log.rindex("state tcp"):]
+
     def test_who_waits_at_the_gate_counts(self):
         with self.serve("--max-connections=8", "--max-per-source=8") as daemon:
             for _ in range(8):

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import unittest
 
@@ -119,6 +120,18 @@ class Sandbox(unittest.TestCase):
             for level in levels():
                 with serving(level, script) as daemon:
                     self.assertEqual(ask(daemon), "refused\n")
+
+    def test_a_command_that_cannot_be_read(self):
+        """Nobody can tell then what else has to be executed for it."""
+        for level in levels():
+            with harness.tempdir() as directory:
+                command = shutil.copy(shutil.which("uptime"), directory)
+                os.chmod(command, 0o711)
+                if os.geteuid() != 0:
+                    os.chmod(command, 0o111)
+                with harness.Daemon("-l", "tcp://127.0.0.1:0", "--sandbox=" + level,
+                                    command=command, unprivileged=True) as daemon:
+                    self.assertRegex(ask(daemon), "load average")
 
     def test_strict_writes_in_temporary_directories_only(self):
         shared = "/dev/shm/ruptime-%d" % os.getpid()

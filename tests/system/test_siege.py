@@ -35,7 +35,7 @@ class Siege(unittest.TestCase):
         """Start it, and wait until all are there."""
         siege = subprocess.Popen(
             [clients.fixture("siege"), "-n", str(CLIENTS), "-h", str(HOLD_S * harness.SLOW), *args,
-             "-d", str((SPELL_S + 2) * harness.SLOW), SERVER, str(daemon.port("tcp")),
+             "-d", str(SPELL_S + 2), SERVER, str(daemon.port("tcp")),
              str(daemon.port("udp"))], stdout=subprocess.PIPE, text=True)
         self.addCleanup(siege.stdout.close)
         self.addCleanup(siege.wait)

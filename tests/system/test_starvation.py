@@ -43,9 +43,7 @@ class Starvation(unittest.TestCase):
         self.command("exec uptime")
 
     def command(self, script):
-        """Replaced by renaming: a script that is being executed is not written to."""
-        new = harness.fake_command(self.directory, script, "new")
-        os.rename(new, self.directory + "/uptime")
+        harness.fake_command(self.directory, script)
 
     def daemon(self, *args):
         return harness.Daemon(
@@ -72,7 +70,7 @@ class Starvation(unittest.TestCase):
         """For a spell RENEW clients, and ask beside them; the acceptor does next to nothing."""
         daemon.wait_log("accepting pauses: ")
         start, start_cpu, rounds = time.monotonic(), acceptor_cpu_s(daemon.pid), 0
-        while time.monotonic() - start < SPELL_S * harness.SLOW:
+        while time.monotonic() - start < SPELL_S:
             self.ask_beside(daemon)
             renew()
             rounds += 1

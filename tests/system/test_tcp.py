@@ -79,13 +79,13 @@ class TalksBeforeItReads(unittest.TestCase):
         self.assertEqual(counts["ok"], counts["started"], counts)
 
     def test_8_kib(self):
-        self.talk("-n", 1, "-k", 1000, "-t", 8192)
+        self.talk("-n", 1, "-k", clients.some(1000), "-t", 8192)
 
     def test_64_kib(self):
-        self.talk("-n", 4, "-k", 1000, "-t", 65536)
+        self.talk("-n", 4, "-k", clients.some(1000), "-t", 65536)
 
     def test_in_a_crowd(self):
-        self.talk("-n", 64, "-k", 4000, "-t", 8192)
+        self.talk("-n", 64, "-k", clients.some(4000), "-t", 8192)
 
     def test_byte_by_byte(self):
         # Who talks for longer than the server's patience need not be heard out.
@@ -93,7 +93,7 @@ class TalksBeforeItReads(unittest.TestCase):
 
     def test_beside_other_load(self):
         other = clients.start_crowd(self.address, "-n", 64, "-d", clients.seconds(2))
-        self.talk("-n", 4, "-k", 1000, "-t", 8192)
+        self.talk("-n", 4, "-k", clients.some(1000), "-t", 8192)
         clients.expect_all_answered(self, clients.finish_crowd(other))
 
     def test_after_the_line(self):

@@ -89,9 +89,21 @@ class Requests(unittest.TestCase):
                 sent += 1
             # Not a flood: the kernel's buffer is not what is tried here.
             select.select([], [], [], 0.001)
-        clients.expect_all_answered(self, clients.finish_crowd(load))
-        ledger = clients.state_at_rest(self, self.daemon, "udp")
-        self.assertEqual(ledger["malformed"], sent)
+        counts = clients.finish_crowd(load)
+        lost, ledger = 0, {}
+
+        def all_are_there():
+            nonlocal lost
+            state = clients.state(self.daemon)
+            lost = state["datagrams"]["kernel-dropped"]
+            ledger.update(state["udp"])
+            return ledger["requests"] + lost == counts["started"] + sent
+
+        harness.wait_for(all_are_there, what="all datagrams")
+        # A server that a sanitizer makes slow has little room while it is behind.
+        clients.expect_all_answered(self, counts, but=("timeout",) if lost else ())
+        self.assertLessEqual(ledger["malformed"], sent)
+        self.assertGreaterEqual(ledger["malformed"], sent - lost)
 
 
 class ExactFit(unittest.TestCase):

@@ -333,11 +333,11 @@ class Flood(Campaign):
               (sent[0] / took, tcp["ok"] / took, udp["ok"] / took))
         clients.expect_all_answered(self, tcp)
         self.assertGreater(sent[0], 10000)
-        ledger = clients.state_at_rest(self, self.daemon, "udp")
-        lost = clients.state(self.daemon)["datagrams"]["kernel-dropped"]
+        ledger, lost = self.account(sent[0] + udp["started"])
         # Where the buffer may not be large, garbage takes the room of others.
         clients.expect_all_answered(self, udp, but=("timeout",) if lost else ())
-        self.assertEqual(ledger["malformed"] + lost, sent[0])
+        self.assertLessEqual(sent[0] - lost, ledger["malformed"])
+        self.assertLessEqual(ledger["malformed"], sent[0])
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -119,6 +121,26 @@ START_TEST(test_refused)
 }
 END_TEST
 
+/* What could not be written is not left behind. */
+START_TEST(test_no_space)
+{
+	void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+	struct rlimit before;
+	struct rlimit none;
+	int error;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	none = (struct rlimit){ 0, before.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	ck_assert_int_eq(pid_file_open(path.text), -1);
+	error = errno;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, handler);
+	ck_assert_int_eq(error, EFBIG);
+	ck_assert_int_eq(access(path.text, F_OK), -1);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("pid_file");
@@ -131,6 +153,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_held_by_another);
 	tcase_add_test(tcase, test_replaced);
 	tcase_add_test(tcase, test_refused);
+	tcase_add_test(tcase, test_no_space);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

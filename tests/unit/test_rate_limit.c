@@ -40,7 +40,9 @@ static struct in6_addr address_of(const char *text, uint32_t number)
 	struct prefix whole;
 	uint32_t last;
 
-	ck_assert_int_eq(prefix_parse(&whole, text), 0);
+	if (prefix_parse(&whole, text) < 0) {
+		ck_abort_msg("%s", text);
+	}
 	memcpy(&last, &whole.address.s6_addr[12], sizeof(last));
 	last = htonl(ntohl(last) + number);
 	memcpy(&whole.address.s6_addr[12], &last, sizeof(last));

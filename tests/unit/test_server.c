@@ -263,8 +263,11 @@ START_TEST(test_threads_that_do_not_start)
 		listener_close_all(&listeners);
 		ck_assert_uint_eq(process_descriptors(), descriptors);
 	}
-	/* Two workers, the acceptor, the UDP receiver, two for the queues and the dispatcher. */
-	ck_assert_int_eq(refused_thread, 7);
+	/*
+	 * The scribe, two workers, the acceptor, the UDP receiver, two for the queues, the
+	 * dispatcher and the porter.
+	 */
+	ck_assert_int_eq(refused_thread, 9);
 	stop();
 }
 END_TEST

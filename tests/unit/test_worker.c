@@ -52,7 +52,7 @@ static void start(struct scratch_path path, unsigned count)
 	stats = stats_new(count);
 	uptime = uptime_new(OPTIONS_EXEC, runner, FAR_NS, 0);
 	connections = connections_new(ROUNDS * BURST, ROUNDS * BURST);
-	workers = worker_pool_start(count, queue, uptime, connections, stats, 0);
+	workers = worker_pool_start(count, queue, uptime, connections, NULL, stats, 0);
 	ck_assert_ptr_nonnull(workers);
 }
 
@@ -104,6 +104,9 @@ static void end_run(void)
 	ck_assert_int_eq(io_write_all(may_end_fd, "x\n", 2), 0);
 }
 
+/* Connections are entered by one thread, elsewhere; here all clients do, one after the other. */
+static pthread_mutex_t entering = PTHREAD_MUTEX_INITIALIZER;
+
 /*
  * Push COUNT streams as one batch, as if AGE_NS ago; their clients' ends go to CLIENTS.
  */
@@ -119,7 +122,9 @@ static void push_aged(struct request_pool *pool, int *client_fds, unsigned count
 		ck_assert_ptr_nonnull(request);
 		client_fds[i] = pair.client_fd;
 		request->conn_fd = pair.server_fd;
+		pthread_mutex_lock(&entering);
 		connections_enter(connections, pair.server_fd, &peer, &request->source);
+		pthread_mutex_unlock(&entering);
 		request->listener = &stream_listener;
 		request_batch_add(&batch, request);
 	}
