@@ -56,7 +56,7 @@ void __tsan_release(void *address);
 #define CACHE_LINE_BYTES 64
 
 /* As long as a sleep and a wake-up may take together where CPUs are virtual. */
-#define SPIN_NS (100 * CLOCK_US)
+#define SPIN_NS (200 * CLOCK_US)
 
 _Static_assert(sizeof(struct queue_node) == sizeof(struct cds_lfs_node) &&
 		       offsetof(struct queue_node, next) == offsetof(struct cds_lfs_node, next),

@@ -95,13 +95,18 @@ static void answer(struct worker *worker, struct queue_node *taken, uint64_t pat
 	lead_done(&pool->lead, turn, count, now_ns);
 }
 
+static const struct request *request_of(const struct queue_node *node)
+{
+	return request_of_node((struct queue_node *)(uintptr_t)node);
+}
+
 static void count_taken(struct worker_pool *pool, const struct queue_node *taken)
 {
 	/* Relaxed, and no read-modify-write: only the leader writes it; the lead's lock orders. */
 	uint64_t count = atomic_load_explicit(&pool->taken, memory_order_relaxed);
 
 	for (; taken; taken = taken->next) {
-		count += request_of_node((struct queue_node *)(uintptr_t)taken)->count;
+		count += request_of(taken)->count;
 	}
 	atomic_store_explicit(&pool->taken, count, memory_order_relaxed);
 }
@@ -140,7 +145,7 @@ static void keep_pace(struct worker_pool *pool, const struct queue_node *taken, 
 	struct pace_run run = { .worth = worth, .back_ns = back_ns };
 
 	for (; taken; taken = taken->next) {
-		const struct request *batch = request_of_node((struct queue_node *)(uintptr_t)taken);
+		const struct request *batch = request_of(taken);
 
 		run.connections += listener_is_stream(batch->listener) ? batch->count : 0;
 	}
