@@ -57,6 +57,9 @@ P99_MS.update(dict.fromkeys(("tcp", "unix", "msgq"), 500 if clients.LONG else 90
 # Less would be no flood.
 LEAST_DEMAND = 3
 
+# With one other process on its CPU it has half of it, unless this machine has more to do.
+LEAST_SHARE = 0.45
+
 
 def placed(cpus, nice=0):
     """For preexec_fn."""
@@ -148,8 +151,8 @@ class Overload(unittest.TestCase):
         self.start(["sh", "-c", "while kill -0 $PPID; do :; done"], set(cpus[:1]))
 
     def start(self, argv, cpus, nice=0):
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                   text=True, preexec_fn=placed(cpus, nice))
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True,
+                                   preexec_fn=placed(cpus, nice))
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -213,8 +216,12 @@ class Overload(unittest.TestCase):
                 for scheme in SCHEMES}
 
     def finish(self, processes):
-        return {scheme: json.loads(process.communicate(timeout=60 * harness.SLOW)[0])
-                for scheme, process in processes.items()}
+        """Their results, by transport."""
+        results = {}
+        for scheme, process in processes.items():
+            # Not communicate(): that knows nothing of what has been read ahead of a line.
+            results[scheme] = json.loads(process.stdout.read())
+        return results
 
     def latency(self, name):
         """The p99 of clients that come now and then when nobody else comes, by transport."""
@@ -227,10 +234,13 @@ class Overload(unittest.TestCase):
     def flood(self, times, peak, prices):
         """Ask for so many TIMES of what PEAK answered. Returns its span, and what others got."""
         overflows = backlog_overflows()
-        floods = {scheme: self.start_flood(scheme, times * peak.rate(scheme))
-                  for scheme in SCHEMES}
-        for process in floods.values():
-            self.assertEqual(process.stdout.readline(), "full\n")
+        floods = {}
+        # The clients of streams take a while until all are there, the others none.
+        for some in (STREAMS, [scheme for scheme in SCHEMES if scheme not in STREAMS]):
+            for scheme in some:
+                floods[scheme] = self.start_flood(scheme, times * peak.rate(scheme))
+            for scheme in some:
+                self.assertEqual(floods[scheme].stdout.readline(), "full\n")
         probes = self.probe(FLOOD_S)
         span = self.span(FLOOD_S)
         counts, others = self.finish(floods), self.finish(probes)
@@ -260,6 +270,9 @@ class Overload(unittest.TestCase):
         before = self.latency("before")
         prices = self.prices()
         peak = self.peak(prices)
+        if peak.cpu_s < LEAST_SHARE * peak.took_s:
+            self.skipTest("too busy a machine: the server had %.0f %% of a CPU at its peak" %
+                          (100 * peak.cpu_s / peak.took_s))
         rss_kib = status_kib(self.daemon.pid, "VmRSS")
         span, others = self.flood(times, peak, prices)
         harness.let_pass(1)
