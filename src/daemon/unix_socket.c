@@ -22,7 +22,11 @@
 #include "common/io.h"
 #include "common/resolve.h"
 
-#define BACKLOG 65535
+/*
+ * Who finds it full waits, or is told so at once, and has lost nothing: so it need not hold more
+ * than are answered in a moment. Cut by the kernel to net.core.somaxconn.
+ */
+#define BACKLOG 1024
 
 /*
  * An answer takes up our buffer until its client reads it, some 800 bytes each: those that never
