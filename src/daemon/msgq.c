@@ -47,19 +47,6 @@ struct msgq {
 	struct reply_ledger *ledger;
 };
 
-/* What the owner may do with a queue it created is what the mode says, whoever created it. */
-static int hand_over(const struct msgq *msgq, int id)
-{
-	struct msqid_ds ds;
-
-	if (msgctl(id, IPC_STAT, &ds) < 0) {
-		return -1;
-	}
-	ds.msg_perm.uid = msgq->uid;
-	ds.msg_perm.gid = msgq->gid;
-	return msgctl(id, IPC_SET, &ds);
-}
-
 static long read_limit(const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -75,6 +62,35 @@ static long read_limit(const char *path)
 }
 
 /*
+ * How much a queue of ours may hold. The kernel gives each as much as it gives any; but in a flood
+ * whoever sends a request waits for all that the queue holds, and half of that serves a burst, too.
+ */
+static msglen_t bytes_for(const struct msgq *msgq, const struct kernel_queue *queue)
+{
+	long usual = read_limit("/proc/sys/kernel/msgmnb");
+	msglen_t bytes = usual > 0 ? (msglen_t)usual : USUAL_QUEUE_BYTES;
+
+	if (queue == &msgq->requests && bytes / 2 >= MSGQ_TEXT_BYTES) {
+		bytes /= 2;
+	}
+	return bytes;
+}
+
+/* What the owner may do with a queue it created is what the mode says, whoever created it. */
+static int hand_over(const struct msgq *msgq, const struct kernel_queue *queue, int id)
+{
+	struct msqid_ds ds;
+
+	if (msgctl(id, IPC_STAT, &ds) < 0) {
+		return -1;
+	}
+	ds.msg_perm.uid = msgq->uid;
+	ds.msg_perm.gid = msgq->gid;
+	ds.msg_qbytes = bytes_for(msgq, queue);
+	return msgctl(id, IPC_SET, &ds);
+}
+
+/*
  * A queue can be made to look like ours by whoever gives it away; but its creator keeps the rights
  * of its owner, and the creator's group those of its group.
  */
@@ -87,10 +103,9 @@ static bool fits(const struct msgq *msgq, const struct ipc_perm *perm)
 }
 
 /* May an existing queue be ours? */
-static int adopt(const struct msgq *msgq, int id)
+static int adopt(const struct msgq *msgq, const struct kernel_queue *queue, int id)
 {
 	struct msqid_ds ds;
-	long bytes;
 
 	if (msgctl(id, IPC_STAT, &ds) < 0) {
 		return -1;
@@ -101,8 +116,7 @@ static int adopt(const struct msgq *msgq, int id)
 	}
 	/* A server that was killed had shut the door: nobody could send any more. */
 	if (ds.msg_qbytes == 0) {
-		bytes = read_limit("/proc/sys/kernel/msgmnb");
-		ds.msg_qbytes = bytes > 0 ? (msglen_t)bytes : USUAL_QUEUE_BYTES;
+		ds.msg_qbytes = bytes_for(msgq, queue);
 		return msgctl(id, IPC_SET, &ds);
 	}
 	return 0;
@@ -123,7 +137,7 @@ static int open_queue(const struct msgq *msgq, struct kernel_queue *queue)
 		if (id < 0) {
 			return -1;
 		}
-		if ((queue->created ? hand_over(msgq, id) : adopt(msgq, id)) < 0) {
+		if ((queue->created ? hand_over(msgq, queue, id) : adopt(msgq, queue, id)) < 0) {
 			int error = errno;
 
 			if (queue->created) {
