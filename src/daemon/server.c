@@ -32,10 +32,11 @@ enum { ACCEPTOR, UDP_RECEIVER, DISPATCHER, PORTER, INGRESS_COUNT };
 static const struct {
 	bool (*ours)(const struct listener *listener);
 	int (*start)(struct ingress *ingress);
-	unsigned share;		/* of the requests that may wait, as a weight */
+	/* Of the requests that may wait, as a weight: it bounds how long whoever has one waits. */
+	unsigned share;
 } kinds[INGRESS_COUNT] = {
-	[ACCEPTOR] = { listener_is_plain_stream, acceptor_start, 2 },
-	[UDP_RECEIVER] = { listener_is_datagram, udp_receiver_start, 1 },
+	[ACCEPTOR] = { listener_is_plain_stream, acceptor_start, 4 },
+	[UDP_RECEIVER] = { listener_is_datagram, udp_receiver_start, 2 },
 	[DISPATCHER] = { listener_is_msgq, dispatcher_start, 1 },
 	[PORTER] = { listener_is_fdpass, porter_start, 1 },
 };
