@@ -15,6 +15,9 @@
 #define LOOKS	      7
 #define FIRST_WAIT_NS (8 * CLOCK_MS)
 
+/* Asked about in one system call. */
+#define AT_ONCE 64
+
 /* Thrown away in one look; a client that sends this much again and again meets its end sooner. */
 #define DISCARD_BYTES (64 << 10)
 #define READ_BYTES    (16 << 10)
@@ -123,17 +126,41 @@ static bool has_ended(const struct stream *stream)
 	return false;
 }
 
-/* Look at the first stream of a list, and move it to where it belongs now. */
-static void look(struct closing *closing, unsigned looks, uint64_t now_ns)
+/* Look at the first stream of a list, unless it is SILENT, and move it to where it belongs now. */
+static void look(struct closing *closing, unsigned looks, bool silent, uint64_t now_ns)
 {
 	struct stream *stream = remove_first(&closing->looked[looks]);
 
-	if (has_ended(stream) || looks + 1 == LOOKS) {
+	if ((!silent && has_ended(stream)) || looks + 1 == LOOKS) {
 		close_stream(closing, stream);
 		return;
 	}
 	stream->due_ns = now_ns + (FIRST_WAIT_NS << (looks + 1));
 	append(&closing->looked[looks + 1], stream);
+}
+
+/*
+ * Look at some of those streams of a list that are due. Returns whether there were any.
+ *
+ * In a flood, clients have better things to do than to close: most of those that had not by the
+ * first look will not have by the next, and to ask about many at once costs a fraction of reading.
+ */
+static bool look_at_some(struct closing *closing, unsigned looks, uint64_t now_ns)
+{
+	const struct stream *stream = closing->looked[looks].first;
+	struct pollfd ends[AT_ONCE];
+	unsigned due = 0;
+	bool asked;
+
+	for (; stream && stream->due_ns <= now_ns && due < AT_ONCE; stream = stream->next) {
+		ends[due++] = (struct pollfd){ .fd = stream->conn_fd,
+			.events = POLLIN | POLLRDHUP };
+	}
+	asked = looks > 0 && poll(ends, due, 0) >= 0;
+	for (unsigned i = 0; i < due; i++) {
+		look(closing, looks, asked && !ends[i].revents, now_ns);
+	}
+	return due > 0;
 }
 
 /* Close one of those that were looked at most often, LOOKS times at least. */
@@ -155,10 +182,7 @@ void closing_sweep(struct closing *closing, uint64_t now_ns)
 {
 	/* From the end: a stream that moves on to the next list is not met again. */
 	for (unsigned looks = LOOKS; looks-- > 0 && closing->count;) {
-		struct list *list = &closing->looked[looks];
-
-		while (list->first && list->first->due_ns <= now_ns) {
-			look(closing, looks, now_ns);
+		while (look_at_some(closing, looks, now_ns)) {
 		}
 	}
 	while (connections_are_crowded(closing->connections) && make_room(closing, 1)) {
@@ -175,7 +199,7 @@ void closing_add(struct closing *closing, int conn_fd, unsigned source, bool rec
 	} else if (connections_are_crowded(closing->connections) && !make_room(closing, 1) &&
 		   closing->looked[0].first) {
 		/* Most have ended by now: a look before its time, rather than nothing. */
-		look(closing, 0, now_ns);
+		look(closing, 0, false, now_ns);
 	}
 	stream = remove_first(&closing->unused);
 	stream->conn_fd = conn_fd;

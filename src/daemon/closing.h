@@ -6,7 +6,8 @@
  * lose the line that is on its way, or see an error where the end of the stream should be. So an
  * answered stream is shut down for writing and stays here until the client has closed its side;
  * what it says is thrown away. Nearly all have closed at the first look, 8 ms later; the others
- * are looked at again after 16, 32, ... 512 ms, and closed, come what may, after about a second.
+ * are looked at again, many at once, after 16, 32, ... 512 ms, and closed, come what may, after
+ * about a second.
  *
  * While connections are crowded, those that were looked at once give way.
  *

@@ -354,6 +354,50 @@ START_TEST(test_a_crowd)
 }
 END_TEST
 
+/* More than are asked about at once: at each look, those that have ended are found among them. */
+START_TEST(test_silent_crowd)
+{
+	enum { CROWD = 150 };
+	struct connections *all = connections_new(2 * CROWD, 2 * CROWD);
+	struct closing *mine = closing_new(CROWD, all);
+	struct sockets_pair pairs[CROWD];
+	uint64_t now_ns = NOW_NS;
+	unsigned left = CROWD;
+
+	for (int i = 0; i < CROWD; i++) {
+		union connections_peer peer = { .in.sin_family = AF_INET };
+		unsigned source;
+
+		pairs[i] = sockets_unix_pair();
+		ck_assert_int_eq(connections_enter(all, pairs[i].server_fd, &peer, &source),
+			CONNECTIONS_WELCOME);
+		closing_add(mine, pairs[i].server_fd, source, false, now_ns);
+	}
+	for (unsigned look = 0; look < LOOKS - 1; look++) {
+		/* One in seven leaves, and one only has something to say. */
+		for (unsigned i = look; i < CROWD; i += LOOKS) {
+			io_close(&pairs[i].client_fd);
+			left--;
+		}
+		for (unsigned i = look + 1; i < CROWD; i += LOOKS) {
+			ck_assert_int_eq(send(pairs[i].client_fd, "?", 1, MSG_NOSIGNAL), 1);
+		}
+		now_ns += FIRST_NS << look;
+		closing_sweep(mine, now_ns);
+		ck_assert_uint_eq(closing_count(mine), left);
+	}
+	now_ns += FIRST_NS << (LOOKS - 1);
+	closing_sweep(mine, now_ns);
+	ck_assert_uint_eq(closing_count(mine), 0);
+	for (int i = 0; i < CROWD; i++) {
+		io_close(&pairs[i].client_fd);
+	}
+	closing_free(mine);
+	ck_assert_uint_eq(connections_open(all), 0);
+	connections_free(all);
+}
+END_TEST
+
 START_TEST(test_free_closes)
 {
 	unsigned open = process_descriptors();
@@ -386,6 +430,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_makes_room);
 	tcase_add_test(tcase, test_room_without_reset);
 	tcase_add_test(tcase, test_a_crowd);
+	tcase_add_test(tcase, test_silent_crowd);
 	tcase_add_test(tcase, test_free_closes);
 	suite_add_tcase(suite, tcase);
 	return suite;
