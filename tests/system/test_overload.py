@@ -27,7 +27,8 @@ import local_clients as local
 SCHEMES = ("tcp", "udp", "unix", "unix-dgram", "msgq")
 STREAMS = ("tcp", "unix")
 IN_FLIGHT = 64
-PRICE_S = clients.seconds(0.3, 2)
+PRICE_S = clients.seconds(0.3, 1)
+PRICE_ROUNDS = 5 if clients.LONG else 1
 PEAK_S = clients.seconds(0.7, 10)
 FLOOD_S = clients.seconds(2, 60)
 # Until a crowd is there.
@@ -48,12 +49,10 @@ PROBE_TIMEOUT = "900ms"
 
 # What holds, see doc/reliability.md. A short run beside other work says no more than that
 # nothing collapses.
-LEAST_YIELD = 0.8 if clients.LONG else 0.5
+LEAST_YIELD = 0.85 if clients.LONG else 0.5
 GROWTH = 1.1
 CALM_MS = 50 if clients.LONG else 300
-# Who is not turned away may find 4,096 others before him in a backlog, or a full message queue.
-P99_MS = dict.fromkeys(SCHEMES, 250 if clients.LONG else 500)
-P99_MS.update(dict.fromkeys(("tcp", "unix", "msgq"), 500 if clients.LONG else 900))
+P99_MS = 250 if clients.LONG else 900
 # Less would be no flood.
 LEAST_DEMAND = 3
 
@@ -183,11 +182,19 @@ class Overload(unittest.TestCase):
         return span
 
     def prices(self):
-        """The server's CPU time for an answer over each transport, if that is all it does."""
-        spans = {scheme: self.busy([scheme], PRICE_S) for scheme in SCHEMES}
-        prices = {scheme: span.cpu_s / span.replies[scheme] for scheme, span in spans.items()}
-        for scheme, span in spans.items():
-            print("# alone: %s, %.1f us each" % (span, 1e6 * prices[scheme]), flush=True)
+        """The server's CPU time for an answer over each transport, if that is all it does: the
+        median of rounds, because they have to be true to each other and the machine is not."""
+        spans = {scheme: [] for scheme in SCHEMES}
+        for _ in range(PRICE_ROUNDS):
+            for scheme in SCHEMES:
+                spans[scheme].append(self.busy([scheme], PRICE_S))
+        prices = {}
+        for scheme in SCHEMES:
+            found = sorted(span.cpu_s / span.replies[scheme] for span in spans[scheme])
+            prices[scheme] = found[PRICE_ROUNDS // 2]
+            print("# alone: %s, %.1f us each (%.1f to %.1f)" %
+                  (spans[scheme][0], 1e6 * prices[scheme], 1e6 * found[0], 1e6 * found[-1]),
+                  flush=True)
         return prices
 
     def peak(self, prices):
@@ -289,7 +296,7 @@ class Overload(unittest.TestCase):
         self.assertGreater(part, LEAST_YIELD / harness.SLOW)
         for scheme in SCHEMES:
             self.assertGreater(others[scheme]["answered"], 0.1 * others[scheme]["sent"], scheme)
-            self.assertLess(p99_ms(others[scheme]), P99_MS[scheme] * harness.SLOW, scheme)
+            self.assertLess(p99_ms(others[scheme]), P99_MS * harness.SLOW, scheme)
             self.assertLess(after[scheme], max(CALM_MS * harness.SLOW, 2 * before[scheme]), scheme)
         # Sanitizers keep what was freed.
         if harness.SLOW == 1:
