@@ -2,6 +2,7 @@
 """Clients that connect and neither read nor close, and garbage beside them: others are served."""
 
 import json
+import os
 import resource
 import subprocess
 import unittest
@@ -17,6 +18,12 @@ SPELL_S = clients.seconds(2, 60)
 GARBAGE = 150000 if clients.LONG else 10000
 RATE = 1000 if clients.LONG else 300
 P99_MS = 50 if clients.LONG else 400
+
+
+def stolen_s():
+    """The time for which this machine would have run, but another had its CPUs."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        return int(stat.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def setUpModule():
@@ -64,7 +71,9 @@ class Siege(unittest.TestCase):
     def check(self, name, sources, garbage=0, *, per_source):
         with harness.Daemon("-l", "tcp://*:0", "-l", "udp://*:0", unprivileged=True) as daemon:
             floods = self.besiege(daemon, sources, garbage)
+            stolen = -stolen_s()
             result = self.serve_others(daemon)
+            stolen += stolen_s()
             counts, sent = [json.loads(flood.communicate(timeout=60 * harness.SLOW)[0])
                             for flood in floods] + [{"offered": 0}] * (not garbage)
             state = clients.state_at_rest(self, daemon, "tcp", 20)
@@ -73,10 +82,12 @@ class Siege(unittest.TestCase):
                 rss = [line.split()[1] for line in status if line.startswith("VmHWM")][0]
         latency = result["latency_us"]
         print("# %s: %d clients opened (line %d, reset %d, nothing %d), %d of garbage (%d seen); "
-              "others: %d answered, p50 %.1f ms, p99 %.1f ms, max %.1f ms; RSS at most %s KiB" %
+              "others: %d answered, p50 %.1f ms, p99 %.1f ms, max %.1f ms; RSS at most %s KiB; "
+              "%.0f %% of the CPUs stolen" %
               (name, counts["offered"], counts["line"], counts["reset"], counts["nothing"],
                sent["offered"], udp.get("malformed", 0), result["answered"],
-               latency["p50"] / 1e3, latency["p99"] / 1e3, latency["max"] / 1e3, rss),
+               latency["p50"] / 1e3, latency["p99"] / 1e3, latency["max"] / 1e3, rss,
+               100 * stolen / SPELL_S / os.cpu_count()),
               flush=True)
         self.assertGreater(counts["offered"], CLIENTS)
         self.assertEqual({name: result[name] for name in ("lost", "late", "bad", "duplicate")},
