@@ -150,13 +150,15 @@ static bool look_at_some(struct closing *closing, unsigned looks, uint64_t now_n
 	const struct stream *stream = closing->looked[looks].first;
 	struct pollfd ends[AT_ONCE];
 	unsigned due = 0;
-	bool asked;
+	bool asked = false;
 
 	for (; stream && stream->due_ns <= now_ns && due < AT_ONCE; stream = stream->next) {
 		ends[due++] = (struct pollfd){ .fd = stream->conn_fd,
 			.events = POLLIN | POLLRDHUP };
 	}
-	asked = looks > 0 && poll(ends, due, 0) >= 0;
+	if (looks && due) {
+		asked = poll(ends, due, 0) >= 0;
+	}
 	for (unsigned i = 0; i < due; i++) {
 		look(closing, looks, asked && !ends[i].revents, now_ns);
 	}
