@@ -34,6 +34,20 @@ def connect(scheme, path, timeout=10):
     return sock
 
 
+def connect_until_full(path):
+    """Connections that fill the backlog of a listener."""
+    waiting = []
+    while True:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.setblocking(False)
+        try:
+            sock.connect(path)
+        except BlockingIOError:
+            sock.close()
+            return waiting
+        waiting.append(sock)
+
+
 def ask(scheme, path, timeout=10):
     """The line that a UNIX socket gives, checked."""
     with connect(scheme, path, timeout) as sock:

@@ -10,6 +10,7 @@ import unittest
 
 import fakes
 import harness
+import local_clients as local
 from fakes import ANSWER, LINE, UnixDgramServer, UnixServer, answer_extended, extended_answer, sends
 
 RUPTIME = harness.program("ruptime")
@@ -20,20 +21,6 @@ UPTIME_LINE = r"\A [0-9:]+ up .*load average: [0-9., ]+\n\Z"
 
 def ruptime(*args, **options):
     return harness.run([RUPTIME, *args], **options)
-
-
-def connect_until_full(path):
-    """Connections that fill the backlog of a listener."""
-    waiting = []
-    while True:
-        sock = socket.socket(socket.AF_UNIX)
-        sock.setblocking(False)
-        try:
-            sock.connect(path)
-        except BlockingIOError:
-            sock.close()
-            return waiting
-        waiting.append(sock)
 
 
 class Unix(unittest.TestCase):
@@ -172,7 +159,7 @@ class FullBacklog(Unix):
         self.addCleanup(self.listener.close)
         self.listener.bind(self.path)
         self.listener.listen(0)
-        self.waiting = connect_until_full(self.path)
+        self.waiting = local.connect_until_full(self.path)
         for sock in self.waiting:
             self.addCleanup(sock.close)
         self.url = "unix://" + self.path

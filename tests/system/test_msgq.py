@@ -22,6 +22,12 @@ ROUNDS = 200 if clients.LONG else 30
 POISON = clients.some(20000, 100000)
 
 
+def usual_bytes():
+    """What the kernel lets a queue hold."""
+    with open("/proc/sys/kernel/msgmnb", encoding="ascii") as limit:
+        return int(limit.read())
+
+
 class Queues(unittest.TestCase):
     count = 1
 
@@ -97,6 +103,12 @@ class Life(Queues):
         local.set_status(queue, shut)
         self.serve()
         local.ask_msgq(self.key)
+        self.assertEqual(local.status(queue).qbytes, usual_bytes() // 2)
+
+    def test_requests_have_half_of_a_queue(self):
+        self.serve()
+        for key, part in ((self.key, 2), (self.key | local.REPLY_BIT, 1)):
+            self.assertEqual(local.status(local.msgget(key)).qbytes, usual_bytes() // part)
 
     def test_senders_that_wait_are_told_of_the_stop(self):
         slow = harness.fake_command(self.directory, "sleep 0.2; exec uptime")

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import re
+import resource
 import signal
 import socket
 import stat
@@ -15,6 +16,9 @@ import harness
 import local_clients as local
 
 SCHEMES = tuple(local.TYPES)
+
+# Of unix_socket.c.
+BACKLOG = 1024
 
 
 class Names(local.Sockets):
@@ -240,6 +244,28 @@ class UnwantedDescriptors(local.Sockets):
                             local.ask_fdpass(self.path(name), timeout=3)
                         else:
                             local.ask(name, self.path(name), timeout=3)
+
+
+class Crowd(local.Sockets):
+    def test_a_thousand_may_wait_and_are_answered(self):
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if limit[1] < 2 * BACKLOG:
+            self.skipTest("too few descriptors for a crowd")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limit)
+        daemon = self.serve(self.url("unix"))
+        daemon.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, daemon.pid, os.WSTOPPED)
+        crowd = local.connect_until_full(self.path())
+        daemon.signal(signal.SIGCONT)
+        for sock in crowd:
+            self.addCleanup(sock.close)
+        # One more gets in than listen() was told.
+        with open("/proc/sys/net/core/somaxconn", encoding="ascii") as most:
+            self.assertEqual(len(crowd), min(BACKLOG, int(most.read())) + 1)
+        for sock in crowd:
+            sock.setblocking(True)
+            self.assertRegex(clients.read_to_end(sock), clients.UPTIME_LINE)
 
 
 class Stop(local.Sockets):
