@@ -56,6 +56,7 @@ class Hang(unittest.TestCase):
     def test_everybody_is_told_in_time(self):
         told = self.ask_all_along(clients.seconds(2.5, 30))
         self.assertGreater(len(told), 20)
+        print("# told after %.3f s at most" % max(took_s for _, took_s in told))
         for line, took_s in told:
             self.assertRegex(line, rb"^error: the command did not finish within \d+ ms\n$")
             self.assertLess(took_s, TOLD_WITHIN_S * harness.SLOW)

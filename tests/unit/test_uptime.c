@@ -126,11 +126,11 @@ START_TEST(test_timeouts)
 	ck_assert_uint_eq(uptime_timeout_ns(run_ns, false, 5 * CLOCK_S), run_ns);
 	/* The oldest knows in time; whoever is alone and new has all of it. */
 	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, 0), run_ns);
-	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, 150 * CLOCK_MS), run_ns);
-	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, 151 * CLOCK_MS), 999 * CLOCK_MS);
-	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, 900 * CLOCK_MS), 250 * CLOCK_MS);
+	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, 100 * CLOCK_MS), run_ns);
+	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, 101 * CLOCK_MS), 999 * CLOCK_MS);
+	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, 900 * CLOCK_MS), 200 * CLOCK_MS);
 	/* A command that works again has a chance. */
-	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, CLOCK_S), 150 * CLOCK_MS);
+	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, CLOCK_S), 100 * CLOCK_MS);
 	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, 1100 * CLOCK_MS), 100 * CLOCK_MS);
 	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, 50 * CLOCK_S), 100 * CLOCK_MS);
 	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, UINT64_MAX / 2), 100 * CLOCK_MS);
