@@ -365,7 +365,10 @@ static int find_port(const struct nlmsghdr *at, size_t len, uint16_t port)
 	return 0;
 }
 
-/* The kernel is asked for this state only: its table may hold 100,000 connections that are over. */
+/*
+ * The kernel is asked for this state only: its table may hold 100,000 connections that are over.
+ * And for our family only, since IPV6_V6ONLY is set: it looks through all of the table each time.
+ */
 bool listener_has_handshakes(const struct listener *listener)
 {
 	struct {
@@ -373,29 +376,30 @@ bool listener_has_handshakes(const struct listener *listener)
 		struct inet_diag_req_v2 request;
 	} ask = {
 		.header = { sizeof(ask), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 0, 0 },
-		.request = { .sdiag_family = AF_INET6, .sdiag_protocol = IPPROTO_TCP,
+		.request = { .sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP,
 			.idiag_states = 1 << TCP_SYN_RECV },
 	};
 	uint16_t port = (uint16_t)atoi(listener->address.port);
 	_Alignas(struct nlmsghdr) char answer[16384];
+	int family = AF_INET;
+	socklen_t len = sizeof(family);
+	int diag_fd;
+	bool asked;
 	int found = 0;
 
 	if (listener->address.scheme != ADDRESS_TCP) {
 		return false;
 	}
-	for (int i = 0; i < 2 && found <= 0; i++) {
-		int diag_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-		bool asked = diag_fd >= 0 && send(diag_fd, &ask, sizeof(ask), 0) == sizeof(ask);
+	getsockopt(listener->fd, SOL_SOCKET, SO_DOMAIN, &family, &len);
+	ask.request.sdiag_family = (uint8_t)family;
+	diag_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	asked = diag_fd >= 0 && send(diag_fd, &ask, sizeof(ask), 0) == sizeof(ask);
+	while (asked && found == 0) {
+		ssize_t got = recv(diag_fd, answer, sizeof(answer), 0);
 
-		found = 0;
-		while (asked && found == 0) {
-			ssize_t got = recv(diag_fd, answer, sizeof(answer), 0);
-
-			found = got <= 0 ? -1 : find_port((void *)answer, (size_t)got, port);
-		}
-		io_close(&diag_fd);
-		ask.request.sdiag_family = AF_INET;
+		found = got <= 0 ? -1 : find_port((void *)answer, (size_t)got, port);
 	}
+	io_close(&diag_fd);
 	return found > 0;
 }
 
