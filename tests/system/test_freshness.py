@@ -51,7 +51,8 @@ class Freshness(unittest.TestCase):
             counts, runs = self.expect_fresh(daemon)
             for each in counts:
                 self.assertEqual((each["stale"], each["reused"]), (0, 0))
-            self.assertLess(runs, REPLIES / 8)
+            # Sanitizers slow down the server, but not the command: fewer come during a run.
+            self.assertLess(runs, REPLIES / max(2, 8 / harness.SLOW))
             self.assertEqual(clients.state(daemon)["runs"], {"ok": runs, "failed": 0})
 
     def test_with_many_workers(self):
