@@ -6,8 +6,8 @@
 #include <poll.h>
 #include <string.h>
 
-#include "bench/splitmix.h"
 #include "bench/run.h"
+#include "bench/splitmix.h"
 #include "common/clock.h"
 
 #define ROUND_MIN_NS	    (25 * CLOCK_MS)

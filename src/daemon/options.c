@@ -12,8 +12,9 @@
 #include "common/clock.h"
 #include "common/resolve.h"
 #include "common/units.h"
-#include "daemon/rate_limit.h"
-#include "daemon/source.h"
+#include "daemon/policy/rate_limit.h"
+#include "daemon/run/procps.h"
+#include "daemon/sandbox/sandbox.h"
 
 #define DEFAULT_QUEUE	       4096
 #define DEFAULT_RATE	       50
@@ -145,32 +146,32 @@ static int set_ready_fd(const char *argument, int *ready_fd)
 	return 0;
 }
 
-static int set_source(const char *argument, enum options_source *source)
+static int set_source(const char *argument, enum settings_source *source)
 {
 	if (strcmp(argument, "exec") == 0) {
-		*source = OPTIONS_EXEC;
+		*source = SETTINGS_EXEC;
 		return 0;
 	}
 	if (strcmp(argument, "procps") != 0) {
 		return complain_about("source", argument, "the sources are exec and procps");
 	}
-	if (!source_has_procps()) {
+	if (!procps_is_built_in()) {
 		return complain_about("source", argument, "this program is built without libproc2");
 	}
-	*source = OPTIONS_PROCPS;
+	*source = SETTINGS_PROCPS;
 	return 0;
 }
 
-static int add_udp_allow(struct options *options, const char *text)
+static int add_udp_allow(struct settings *settings, const char *text)
 {
-	if (options->udp_allow_count == OPTIONS_UDP_ALLOW_MAX) {
+	if (settings->udp_allow_count == SETTINGS_UDP_ALLOW_MAX) {
 		return complain_about("udp-allow", text, "more networks than this version takes");
 	}
-	if (prefix_parse(&options->udp_allow[options->udp_allow_count], text) < 0) {
+	if (prefix_parse(&settings->udp_allow[settings->udp_allow_count], text) < 0) {
 		return complain_about("udp-allow", text,
 			"not a network, such as 192.0.2.0/24 or 2001:db8::/32");
 	}
-	options->udp_allow_count++;
+	settings->udp_allow_count++;
 	return 0;
 }
 
@@ -228,7 +229,7 @@ static bool is_same_place(const struct address *a, const struct address *b)
 	return address_equal(a, b) && strcmp(a->port, "0") != 0;
 }
 
-static int add_listen(struct options *options, const char *text)
+static int add_listen(struct settings *settings, const char *text)
 {
 	struct address address;
 	const char *why;
@@ -237,72 +238,72 @@ static int add_listen(struct options *options, const char *text)
 	    resolve_port(&address, &why) < 0) {
 		return complain_about_address(text, why);
 	}
-	for (unsigned i = 0; i < options->listen_count; i++) {
-		if (is_same_place(&address, &options->listen[i])) {
+	for (unsigned i = 0; i < settings->listen_count; i++) {
+		if (is_same_place(&address, &settings->listen[i])) {
 			return complain_about_address(text, "the address is given twice");
 		}
 	}
-	if (options->listen_count == OPTIONS_LISTEN_MAX) {
+	if (settings->listen_count == SETTINGS_LISTEN_MAX) {
 		return complain_about_address(text, "more addresses than this version takes");
 	}
-	options->listen[options->listen_count++] = address;
+	settings->listen[settings->listen_count++] = address;
 	return 0;
 }
 
-static int set_option(struct options *options, int key, const char *argument)
+static int set_option(struct settings *settings, int key, const char *argument)
 {
 	switch (key) {
 	case 'l':
-		return add_listen(options, argument);
+		return add_listen(settings, argument);
 	case 'w':
-		return set_count("workers", argument, OPTIONS_WORKERS_MAX, &options->workers);
+		return set_count("workers", argument, SETTINGS_WORKERS_MAX, &settings->workers);
 	case 'q':
-		return set_count("queue", argument, OPTIONS_QUEUE_MAX, &options->queue);
+		return set_count("queue", argument, SETTINGS_QUEUE_MAX, &settings->queue);
 	case KEY_MAX_CONNECTIONS:
-		return set_count("max-connections", argument, OPTIONS_CONNECTIONS_MAX,
-			&options->max_connections);
+		return set_count("max-connections", argument, SETTINGS_CONNECTIONS_MAX,
+			&settings->max_connections);
 	case KEY_MAX_PER_SOURCE:
-		return set_count("max-per-source", argument, OPTIONS_CONNECTIONS_MAX,
-			&options->max_per_source);
+		return set_count("max-per-source", argument, SETTINGS_CONNECTIONS_MAX,
+			&settings->max_per_source);
 	case 's':
-		return set_source(argument, &options->source);
+		return set_source(argument, &settings->source);
 	case KEY_COMMAND:
-		return set_path("command", argument, options->command);
+		return set_path("command", argument, settings->command);
 	case KEY_RUN_TIMEOUT:
 		return set_duration("run-timeout", argument, CLOCK_MS, LONGEST_RUN_NS,
-			&options->run_timeout_ns);
+			&settings->run_timeout_ns);
 	case KEY_MAX_AGE:
-		return set_duration("max-age", argument, 0, LONGEST_RUN_NS, &options->max_age_ns);
+		return set_duration("max-age", argument, 0, LONGEST_RUN_NS, &settings->max_age_ns);
 	case 'u':
-		options->user = argument;
+		settings->user = argument;
 		return 0;
 	case KEY_SANDBOX:
-		return set_sandbox(argument, &options->sandbox);
+		return set_sandbox(argument, &settings->sandbox);
 	case 'D':
-		options->daemon = true;
+		settings->daemon = true;
 		return 0;
 	case KEY_PID_FILE:
-		return set_path("pid-file", argument, options->pid_file);
+		return set_path("pid-file", argument, settings->pid_file);
 	case KEY_READY_FD:
-		return set_ready_fd(argument, &options->ready_fd);
+		return set_ready_fd(argument, &settings->ready_fd);
 	case KEY_PRINT_MESSAGES:
-		options->print_messages = true;
+		settings->print_messages = true;
 		return 0;
 	case KEY_UDP_ALLOW:
-		return add_udp_allow(options, argument);
+		return add_udp_allow(settings, argument);
 	case KEY_UDP_OPEN:
-		options->udp_open = true;
+		settings->udp_open = true;
 		return 0;
 	case KEY_RATE:
-		return set_rate(argument, &options->rate);
+		return set_rate(argument, &settings->rate);
 	case KEY_RATE_DRY_RUN:
-		options->rate_dry_run = true;
+		settings->rate_dry_run = true;
 		return 0;
 	case 'v':
-		options->log_level = LOG_LEVEL_DEBUG;
+		settings->log_level = LOG_LEVEL_DEBUG;
 		return 0;
 	case KEY_QUIET:
-		options->log_level = LOG_LEVEL_WARNING;
+		settings->log_level = LOG_LEVEL_WARNING;
 		return 0;
 	default:
 		return -1;
@@ -316,15 +317,15 @@ static unsigned count_cpus(void)
 	if (cpus < 1) {
 		return 1;
 	}
-	return cpus > OPTIONS_WORKERS_MAX ? OPTIONS_WORKERS_MAX : (unsigned)cpus;
+	return cpus > SETTINGS_WORKERS_MAX ? SETTINGS_WORKERS_MAX : (unsigned)cpus;
 }
 
-enum options_result options_parse(struct options *options, int argc, char **argv)
+enum options_result options_parse(struct settings *settings, int argc, char **argv)
 {
 	const char *argument;
 	int key;
 
-	*options = (struct options){
+	*settings = (struct settings){
 		.workers = count_cpus(),
 		.queue = DEFAULT_QUEUE,
 		.max_per_source = DEFAULT_PER_SOURCE,
@@ -345,7 +346,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 			return OPTIONS_DONE;
 		}
 		/* cli_next() has complained about a key it could not tell. */
-		if (key == CLI_WRONG || set_option(options, key, argument) < 0) {
+		if (key == CLI_WRONG || set_option(settings, key, argument) < 0) {
 			return OPTIONS_WRONG;
 		}
 	}
@@ -353,8 +354,8 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		cli_complain(&cli, "unexpected argument '%s'; addresses go with -l", argv[optind]);
 		return OPTIONS_WRONG;
 	}
-	if (!options->listen_count &&
-	    (add_listen(options, "tcp://*") < 0 || add_listen(options, "udp://*") < 0)) {
+	if (!settings->listen_count &&
+	    (add_listen(settings, "tcp://*") < 0 || add_listen(settings, "udp://*") < 0)) {
 		return OPTIONS_WRONG;
 	}
 	return OPTIONS_RUN;

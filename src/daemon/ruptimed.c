@@ -26,17 +26,17 @@
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/log.h"
-#include "daemon/crew.h"
-#include "daemon/daemonize.h"
-#include "daemon/listener.h"
-#include "daemon/notify.h"
+#include "daemon/life/daemonize.h"
+#include "daemon/life/notify.h"
+#include "daemon/life/pid_file.h"
+#include "daemon/life/privileges.h"
+#include "daemon/life/starter.h"
+#include "daemon/listen/listener.h"
+#include "daemon/listen/udp_socket.h"
 #include "daemon/options.h"
-#include "daemon/pid_file.h"
-#include "daemon/privileges.h"
-#include "daemon/runner.h"
-#include "daemon/sandbox.h"
+#include "daemon/run/runner.h"
+#include "daemon/sandbox/sandbox.h"
 #include "daemon/server.h"
-#include "daemon/udp_socket.h"
 
 enum { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 4 };
 
@@ -48,13 +48,13 @@ enum { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 4 }
 #define RUNNER_END_MS 100
 
 struct daemon {
-	struct options options;
+	struct settings settings;
 	struct privileges privileges;
 	struct sandbox *sandbox;
 	struct runner_config runner_config;
 	struct runner *runner;
 	struct listener_set listeners;
-	struct crew *crew;	/* starts and stops the server */
+	struct starter *starter;	/* starts and stops the server */
 	struct server *server;
 	int server_error;	/* why there is none */
 	int signal_fd;
@@ -95,7 +95,7 @@ static int open_signals(struct daemon *daemon)
 
 static int look_up_user(struct daemon *daemon)
 {
-	const char *user = daemon->options.user;
+	const char *user = daemon->settings.user;
 
 	if (!user) {
 		return EXIT_CLEAN;
@@ -113,10 +113,10 @@ static int look_up_user(struct daemon *daemon)
 /* What has to come before any thread or socket: whoever is to be a daemon is one from here on. */
 static int settle(struct daemon *daemon)
 {
-	struct options *options = &daemon->options;
+	struct settings *settings = &daemon->settings;
 
-	if (options->daemon) {
-		daemon->status_fd = daemonize_begin(options->ready_fd);
+	if (settings->daemon) {
+		daemon->status_fd = daemonize_begin(settings->ready_fd);
 		if (daemon->status_fd < 0) {
 			return refuse(EXIT_FAILED, "cannot become a daemon", strerror(errno));
 		}
@@ -126,14 +126,14 @@ static int settle(struct daemon *daemon)
 	if (open_signals(daemon) < 0) {
 		return refuse(EXIT_FAILED, "cannot take signals", strerror(errno));
 	}
-	if (options->pid_file[0]) {
-		daemon->pid_fd = pid_file_open(options->pid_file);
+	if (settings->pid_file[0]) {
+		daemon->pid_fd = pid_file_open(settings->pid_file);
 		if (daemon->pid_fd < 0 && errno == EAGAIN) {
-			return refuse(EXIT_FAILED, options->pid_file,
+			return refuse(EXIT_FAILED, settings->pid_file,
 				"another ruptimed holds this file");
 		}
 		if (daemon->pid_fd < 0) {
-			return refuse(status_of(errno), options->pid_file, strerror(errno));
+			return refuse(status_of(errno), settings->pid_file, strerror(errno));
 		}
 	}
 	return EXIT_CLEAN;
@@ -141,18 +141,18 @@ static int settle(struct daemon *daemon)
 
 static int open_listeners(struct daemon *daemon)
 {
-	const struct options *options = &daemon->options;
-	uid_t uid = options->user ? daemon->privileges.uid : geteuid();
-	gid_t gid = options->user ? daemon->privileges.gid : getegid();
+	const struct settings *settings = &daemon->settings;
+	uid_t uid = settings->user ? daemon->privileges.uid : geteuid();
+	gid_t gid = settings->user ? daemon->privileges.gid : getegid();
 
-	for (unsigned i = 0; i < options->listen_count; i++) {
+	for (unsigned i = 0; i < settings->listen_count; i++) {
 		struct listener_failure failure;
 
-		if (listener_open(&daemon->listeners, &options->listen[i], uid, gid, &failure) <
+		if (listener_open(&daemon->listeners, &settings->listen[i], uid, gid, &failure) <
 			0) {
 			char text[ADDRESS_TEXT_MAX];
 
-			address_format(&options->listen[i], text, sizeof(text));
+			address_format(&settings->listen[i], text, sizeof(text));
 			return refuse(failure.not_permitted ? EXIT_NOT_PERMITTED : EXIT_FAILED,
 				text, failure.why);
 		}
@@ -189,7 +189,7 @@ static int make_sandbox(struct daemon *daemon)
 {
 	const char *lacks;
 
-	if (sandbox_new(&daemon->sandbox, &daemon->options, &lacks) < 0) {
+	if (sandbox_new(&daemon->sandbox, &daemon->settings, &lacks) < 0) {
 		return refuse(EXIT_FAILED, "cannot make the sandbox",
 			lacks ? lacks : strerror(errno));
 	}
@@ -215,9 +215,9 @@ static int enter_sandboxes(struct daemon *daemon)
 {
 	if (sandbox_enter(daemon->sandbox, SANDBOX_MAIN, NULL) == 0 &&
 	    sandbox_start_watching(daemon->sandbox) == 0) {
-		daemon->crew = crew_new(enter_server_sandbox, daemon->sandbox);
+		daemon->starter = starter_new(enter_server_sandbox, daemon->sandbox);
 	}
-	return daemon->crew ? EXIT_CLEAN
+	return daemon->starter ? EXIT_CLEAN
 			    : refuse(EXIT_FAILED, "cannot enter the sandbox", strerror(errno));
 }
 
@@ -225,7 +225,7 @@ static void start_server(void *argument)
 {
 	struct daemon *daemon = argument;
 
-	daemon->server = server_start(&daemon->options, &daemon->listeners, daemon->runner);
+	daemon->server = server_start(&daemon->settings, &daemon->listeners, daemon->runner);
 	daemon->server_error = errno;
 }
 
@@ -243,8 +243,8 @@ static int serve_from_now_on(struct daemon *daemon)
 	if (daemon->stopped_fd < 0) {
 		return refuse(EXIT_FAILED, "cannot start serving", strerror(errno));
 	}
-	crew_begin(daemon->crew, start_server, daemon);
-	crew_await(daemon->crew);
+	starter_begin(daemon->starter, start_server, daemon);
+	starter_await(daemon->starter);
 	return daemon->server ? EXIT_CLEAN
 			      : refuse(EXIT_FAILED, "cannot start serving",
 					strerror(daemon->server_error));
@@ -252,7 +252,7 @@ static int serve_from_now_on(struct daemon *daemon)
 
 static int start(struct daemon *daemon)
 {
-	struct options *options = &daemon->options;
+	struct settings *settings = &daemon->settings;
 	int status = look_up_user(daemon);
 
 	if (status || (status = settle(daemon))) {
@@ -262,7 +262,7 @@ static int start(struct daemon *daemon)
 	if (status) {
 		return status;
 	}
-	daemon->runner_config.command = options->command;
+	daemon->runner_config.command = settings->command;
 	daemon->runner = runner_new(&daemon->runner_config);
 	if (!daemon->runner) {
 		return refuse(EXIT_FAILED, "cannot start the runner process", strerror(errno));
@@ -271,12 +271,12 @@ static int start(struct daemon *daemon)
 	if (status) {
 		return status;
 	}
-	if (options->user && privileges_take(&daemon->privileges) < 0) {
-		return refuse(status_of(errno), options->user, strerror(errno));
+	if (settings->user && privileges_take(&daemon->privileges) < 0) {
+		return refuse(status_of(errno), settings->user, strerror(errno));
 	}
 	status = enter_sandboxes(daemon);
-	if (!status && options->source == OPTIONS_EXEC) {
-		status = check_command(options->command);
+	if (!status && settings->source == SETTINGS_EXEC) {
+		status = check_command(settings->command);
 	}
 	if (status) {
 		return status;
@@ -314,10 +314,10 @@ static void announce(struct daemon *daemon)
 			udp = true;
 		}
 	}
-	if (udp && daemon->options.udp_open) {
+	if (udp && daemon->settings.udp_open) {
 		log_warning("--udp-open: others can have answers sent to whom they like");
 	}
-	notify_ready(&daemon->options.ready_fd);
+	notify_ready(&daemon->settings.ready_fd);
 	daemonize_end(&daemon->status_fd, EXIT_CLEAN);
 }
 
@@ -326,7 +326,7 @@ static uint64_t begin_stop(struct daemon *daemon)
 {
 	log_info("stopping");
 	notify_stopping();
-	crew_begin(daemon->crew, stop_server, daemon);
+	starter_begin(daemon->starter, stop_server, daemon);
 	return clock_now_ns() + GIVE_UP_NS;
 }
 
@@ -356,7 +356,7 @@ static _Noreturn void leave(struct daemon *daemon, int status)
 {
 	listener_remove_names(&daemon->listeners);
 	runner_end(daemon->runner, RUNNER_END_MS);
-	pid_file_close(daemon->options.pid_file, &daemon->pid_fd);
+	pid_file_close(daemon->settings.pid_file, &daemon->pid_fd);
 	_exit(status);
 }
 
@@ -407,12 +407,12 @@ static int serve(struct daemon *daemon)
 
 static void finish(struct daemon *daemon)
 {
-	crew_free(daemon->crew);
+	starter_free(daemon->starter);
 	server_free(daemon->server);
 	listener_close_all(&daemon->listeners);
 	runner_free(daemon->runner);
 	sandbox_free(daemon->sandbox);
-	pid_file_close(daemon->options.pid_file, &daemon->pid_fd);
+	pid_file_close(daemon->settings.pid_file, &daemon->pid_fd);
 	io_close(&daemon->stopped_fd);
 	io_close(&daemon->signal_fd);
 }
@@ -425,7 +425,7 @@ int main(int argc, char **argv)
 	int status;
 
 	io_fill_standard();
-	switch (options_parse(&daemon.options, argc, argv)) {
+	switch (options_parse(&daemon.settings, argc, argv)) {
 	case OPTIONS_DONE:
 		return fflush(stdout) == 0 ? EXIT_CLEAN : EXIT_FAILED;
 	case OPTIONS_WRONG:
@@ -434,7 +434,7 @@ int main(int argc, char **argv)
 		break;
 	}
 	log_open_stderr();
-	log_set_level(daemon.options.log_level);
+	log_set_level(daemon.settings.log_level);
 	status = start(&daemon);
 	if (status == EXIT_CLEAN) {
 		announce(&daemon);

@@ -8,16 +8,16 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/acceptor.h"
-#include "daemon/connections.h"
-#include "daemon/dispatcher.h"
-#include "daemon/ingress.h"
-#include "daemon/scribe.h"
+#include "daemon/ingress/acceptor.h"
+#include "daemon/ingress/dispatcher.h"
+#include "daemon/ingress/ingress.h"
+#include "daemon/ingress/udp_receiver.h"
+#include "daemon/listen/udp_socket.h"
+#include "daemon/policy/connections.h"
+#include "daemon/reply/fdpass_writer.h"
+#include "daemon/run/uptime.h"
 #include "daemon/stats.h"
-#include "daemon/udp_receiver.h"
-#include "daemon/udp_socket.h"
-#include "daemon/uptime.h"
-#include "daemon/worker.h"
+#include "daemon/work/worker.h"
 
 /* How long the last replies on XSI queues may still be fetched, and how often we look. */
 #define FETCH_NS      (500 * CLOCK_MS)
@@ -47,7 +47,7 @@ struct server {
 	struct stats *stats;
 	struct queue *queue;
 	struct uptime *uptime;
-	struct scribe *scribe;		/* NULL: nothing listens for descriptors */
+	struct fdpass_writer *writer;		/* NULL: nothing listens for descriptors */
 	struct worker_pool *workers;
 	struct ingress ingress[INGRESS_COUNT];
 };
@@ -75,23 +75,23 @@ static size_t capacity_of(const struct listener_set *listeners, unsigned kind, u
 	return capacity ? capacity : 1;
 }
 
-static int start_ingress(struct server *server, unsigned kind, const struct options *options)
+static int start_ingress(struct server *server, unsigned kind, const struct settings *settings)
 {
 	struct ingress *ingress = &server->ingress[kind];
 
 	if (!has_work(server->listeners, kind)) {
 		return 0;
 	}
-	ingress->options = options;
+	ingress->settings = settings;
 	ingress->listeners = server->listeners;
 	ingress->connections = server->connections;
 	ingress->queue = server->queue;
 	ingress->counters = stats_of(server->stats, kind);
-	ingress->capacity = capacity_of(server->listeners, kind, options->queue);
+	ingress->capacity = capacity_of(server->listeners, kind, settings->queue);
 	return kinds[kind].start(ingress);
 }
 
-struct server *server_start(const struct options *options, const struct listener_set *listeners,
+struct server *server_start(const struct settings *settings, const struct listener_set *listeners,
 	struct runner *runner)
 {
 	struct server *server = calloc(1, sizeof(*server));
@@ -106,30 +106,30 @@ struct server *server_start(const struct options *options, const struct listener
 	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
 		server->ingress[i].stop_fd = -1;
 	}
-	server->stats = stats_new(INGRESS_COUNT + options->workers + 1);
+	server->stats = stats_new(INGRESS_COUNT + settings->workers + 1);
 	server->connections = connections_new(
-		options->max_connections ? options->max_connections : connections_default_max(),
-		options->max_per_source);
+		settings->max_connections ? settings->max_connections : connections_default_max(),
+		settings->max_per_source);
 	server->queue = queue_new();
-	server->uptime = uptime_new(options->source, runner, options->run_timeout_ns,
-		options->max_age_ns);
+	server->uptime = uptime_new(settings->source, runner, settings->run_timeout_ns,
+		settings->max_age_ns);
 	if (!server->connections || !server->stats || !server->queue || !server->uptime) {
 		goto fail;
 	}
 	if (has_work(listeners, PORTER)) {
-		server->scribe = scribe_start(server->connections,
-			stats_of(server->stats, INGRESS_COUNT + options->workers));
-		if (!server->scribe) {
+		server->writer = fdpass_writer_start(server->connections,
+			stats_of(server->stats, INGRESS_COUNT + settings->workers));
+		if (!server->writer) {
 			goto fail;
 		}
 	}
-	server->workers = worker_pool_start(options->workers, server->queue, server->uptime,
-		server->connections, server->scribe, server->stats, INGRESS_COUNT);
+	server->workers = worker_pool_start(settings->workers, server->queue, server->uptime,
+		server->connections, server->writer, server->stats, INGRESS_COUNT);
 	if (!server->workers) {
 		goto fail;
 	}
 	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
-		if (start_ingress(server, i, options) < 0) {
+		if (start_ingress(server, i, settings) < 0) {
 			goto fail;
 		}
 	}
@@ -167,8 +167,8 @@ void server_stop(struct server *server)
 		server->workers = NULL;
 		await_fetching(server->listeners);
 	}
-	scribe_end(server->scribe);
-	server->scribe = NULL;
+	fdpass_writer_end(server->writer);
+	server->writer = NULL;
 }
 
 static uint64_t count_kernel_drops(const struct listener_set *listeners)

@@ -6,17 +6,17 @@
 #ifndef RUPTIME_DAEMON_SERVER_H
 #define RUPTIME_DAEMON_SERVER_H
 
-#include "daemon/listener.h"
-#include "daemon/options.h"
-#include "daemon/runner.h"
+#include "daemon/listen/listener.h"
+#include "daemon/settings.h"
+#include "daemon/run/runner.h"
 
 struct server;
 
 /*
- * Start all threads. OPTIONS, LISTENERS and RUNNER are borrowed until server_free().
+ * Start all threads. SETTINGS, LISTENERS and RUNNER are borrowed until server_free().
  * Returns NULL with errno, and no thread running.
  */
-struct server *server_start(const struct options *options, const struct listener_set *listeners,
+struct server *server_start(const struct settings *settings, const struct listener_set *listeners,
 	struct runner *runner);
 
 /*

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hand-off from several threads to one, built in several ways, to measure them against
- * src/daemon/queue.c, which is one of them. What to measure is said by settings (shape.h):
+ * src/daemon/queue/queue.c, which is one of them. What to measure is said by settings (shape.h):
  *
- *	queue=ours		src/daemon/queue.c as it is
+ *	queue=ours		src/daemon/queue/queue.c as it is
  *	queue=lfs		the same structure, with what follows to choose from
  *	queue=wfcq		cds_wfcq, spliced without blocking
  *	queue=wfcq-blocking	cds_wfcq, with the library's own waiting for half-done pushes
@@ -22,7 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/queue.h"
+#include "daemon/queue/queue.h"
 
 struct hand_off;
 

@@ -8,7 +8,7 @@
 
 #include "common/address.h"
 #include "common/resolve.h"
-#include "daemon/listener.h"
+#include "daemon/listen/listener.h"
 
 static char **settings;
 static sigset_t ends;

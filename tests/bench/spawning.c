@@ -2,12 +2,10 @@
 /*
  * Where to run uptime: doc/decisions/0003. Settings:
  *
- *	way=runner		a process that was forked at the start, as src/daemon/runner.c does
- *	way=spawn		this process, by posix_spawn()
- *	way=fork		this process, by fork()
- *	sockets=0		so many are open meanwhile, close-on-exec
- *	memory=16		MiB that this process has touched
- *	ms=500			how long
+ *	way=runner		a process that was forked at the start, as src/daemon/run/runner.c
+ *does way=spawn		this process, by posix_spawn() way=fork		this process, by
+ *fork() sockets=0		so many are open meanwhile, close-on-exec memory=16		MiB
+ *that this process has touched ms=500			how long
  *
  * Prints how long a run takes, and what it does to the rest of the server: to a thread that makes
  * connections, closes its end, and waits until the other side has seen it.
@@ -27,8 +25,8 @@
 #include "bench/histogram.h"
 #include "bench/shape.h"
 #include "common/clock.h"
-#include "daemon/command.h"
-#include "daemon/runner.h"
+#include "daemon/run/command.h"
+#include "daemon/run/runner.h"
 
 static const char *const ways[] = { "runner", "spawn", "fork" };
 enum way { WAY_RUNNER, WAY_SPAWN, WAY_FORK };

@@ -3,7 +3,7 @@
  * A TCP server that answers with a constant, built in several ways: doc/decisions/0004, 0005 and
  * 0010. Settings:
  *
- *	close=kept		MSG_MORE, shutdown(), kept until the client has closed (closing.c)
+ *	close=kept		MSG_MORE, shutdown(), kept until the client has closed (lingering.c)
  *	close=merged		MSG_MORE, shutdown(), close()
  *	close=skip		what the client has said is thrown away, then send(), close()
  *	close=plain		send(), close()
@@ -33,9 +33,9 @@
 
 #include "bench/shape.h"
 #include "common/clock.h"
-#include "daemon/closing.h"
-#include "daemon/connections.h"
-#include "daemon/queue.h"
+#include "daemon/policy/connections.h"
+#include "daemon/queue/queue.h"
+#include "daemon/reply/lingering.h"
 
 #define TURN_MAX    4096
 #define CLOSING_MAX 1024
@@ -60,7 +60,7 @@ static const char *const close_names[] = { "kept", "merged", "skip", "plain" };
 
 static void (*close_one)(int conn_fd);
 static struct connections *connections;
-static struct closing *closing;	/* of the thread that answers */
+static struct lingering *lingering;	/* of the thread that answers */
 static struct queue *accepted;
 static struct queue *returned;
 static int listen_fd;
@@ -74,7 +74,7 @@ static void close_kept(int conn_fd)
 	connections_enter(connections, conn_fd, &peer, &source);
 	(void)!send(conn_fd, line, LINE_BYTES, MSG_MORE | MSG_DONTWAIT);
 	shutdown(conn_fd, SHUT_WR);
-	closing_add(closing, conn_fd, source, false, clock_now_ns());
+	lingering_add(closing, conn_fd, source, false, clock_now_ns());
 }
 
 static void close_merged(int conn_fd)
@@ -110,7 +110,7 @@ static void answer(const struct turn *turn)
 static void *work(void *unused)
 {
 	for (;;) {
-		struct queue_node *taken = queue_take(accepted, closing_due_ns(closing));
+		struct queue_node *taken = queue_take(accepted, lingering_due_ns(closing));
 
 		while (taken) {
 			struct turn *turn = (struct turn *)(void *)taken;
@@ -119,7 +119,7 @@ static void *work(void *unused)
 			answer(turn);
 			queue_push(returned, &turn->node, 1);
 		}
-		closing_sweep(closing, clock_now_ns());
+		lingering_sweep(closing, clock_now_ns());
 	}
 	return unused;
 }
@@ -176,7 +176,7 @@ static void *serve(void *unused)
 		struct turn *turn = next_turn(&turns);
 		bool hurry = false;
 
-		wait_for_more(way, in_thread ? clock_poll_ms(closing_due_ns(closing)) : -1);
+		wait_for_more(way, in_thread ? clock_poll_ms(lingering_due_ns(closing)) : -1);
 		while (turn->count < most) {
 			int conn_fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
@@ -189,7 +189,7 @@ static void *serve(void *unused)
 			hurry = queue_push(accepted, &turn->node, turn->count);
 		} else {
 			answer(turn);
-			closing_sweep(closing, clock_now_ns());
+			lingering_sweep(closing, clock_now_ns());
 			turn->node.next = turns;
 			turns = &turn->node;
 		}
@@ -207,7 +207,7 @@ int main(int argc, char **argv)
 	shape_begin(argc, argv);
 	close_one = closes[shape_choice("close", close_names, 4)];
 	connections = connections_new(CONNECTIONS_MAX, CONNECTIONS_MAX);
-	closing = closing_new(CLOSING_MAX, connections);
+	closing = lingering_new(CLOSING_MAX, connections);
 	accepted = queue_new();
 	returned = queue_new();
 	if (!connections || !closing || !accepted || !returned) {

@@ -109,7 +109,7 @@ static bool take_turn(struct field *field, uint64_t *chance)
 	struct queue_node *taken;
 	bool finished;
 
-	pthread_mutex_lock(&field->lead);
+	pthread_mutex_lock(&field->leader);
 	taken = queue_take(field->queue, field_deadline(chance));
 	finished = !taken && queue_is_finished(field->queue);
 	field->empty_handed += !taken && !finished;
@@ -117,7 +117,7 @@ static bool take_turn(struct field *field, uint64_t *chance)
 		field->taken++;
 		atomic_fetch_add(&field->wrong, !field->is_next(field, node));
 	}
-	pthread_mutex_unlock(&field->lead);
+	pthread_mutex_unlock(&field->leader);
 	while (taken) {
 		struct queue_node *node = taken;
 
@@ -162,7 +162,7 @@ bool field_play(struct field *field, const char *name)
 	struct hand takers[FIELD_TAKERS_MAX];
 	bool complete = true;
 
-	pthread_mutex_init(&field->lead, NULL);
+	pthread_mutex_init(&field->leader, NULL);
 	field->queue = queue_new();
 	start_hands(field, takers, shape.takers, take_main);
 	start_hands(field, producers, shape.producers, produce_main);
@@ -176,7 +176,7 @@ bool field_play(struct field *field, const char *name)
 	printf("# %s %ux%u: %u nodes taken, %u times nothing, %u wrong\n", name, shape.producers,
 		shape.takers, field->taken, field->empty_handed, field->wrong);
 	queue_free(field->queue);
-	pthread_mutex_destroy(&field->lead);
+	pthread_mutex_destroy(&field->leader);
 	return complete;
 }
 

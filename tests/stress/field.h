@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/queue.h"
+#include "daemon/queue/queue.h"
 
 #define FIELD_PRODUCERS_MAX 32
 #define FIELD_TAKERS_MAX    8
@@ -44,7 +44,7 @@ struct field {
 	void *parts[FIELD_PRODUCERS_MAX];	/* what the game has for each producer */
 
 	struct queue *queue;
-	pthread_mutex_t lead;
+	pthread_mutex_t leader;
 	unsigned next[FIELD_PRODUCERS_MAX];	/* protected by lead, as taking is */
 	unsigned taken;
 	unsigned empty_handed;

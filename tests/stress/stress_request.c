@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "daemon/request.h"
+#include "daemon/queue/request.h"
 #include "stress/field.h"
 #include "stress/stress.h"
 #include "unit/random.h"

@@ -150,7 +150,7 @@ static void join_clients(struct client *clients)
 }
 
 /* Returns whether everybody was served. */
-static bool live(const struct options *options, struct runner *runner)
+static bool live(const struct settings *settings, struct runner *runner)
 {
 	struct life life = { .over_fd = io_event_open() };
 	struct timespec while_loaded = { .tv_nsec = random_below(10) * (long)CLOCK_MS };
@@ -159,7 +159,7 @@ static bool live(const struct options *options, struct runner *runner)
 
 	sockets_listen(&life.listeners, ADDRESS_TCP);
 	sockets_listen(&life.listeners, ADDRESS_UDP);
-	server = server_start(options, &life.listeners, runner);
+	server = server_start(settings, &life.listeners, runner);
 	if (!server) {
 		return false;
 	}
@@ -184,7 +184,7 @@ static bool live(const struct options *options, struct runner *runner)
 
 int main(int argc, char **argv)
 {
-	struct options options = {
+	struct settings settings = {
 		.queue = 64,
 		.max_per_source = 64,
 		.run_timeout_ns = 10 * CLOCK_S,
@@ -209,8 +209,8 @@ int main(int argc, char **argv)
 	lives = stress_amount(200);
 	descriptors = process_descriptors();
 	for (unsigned i = 0; i < lives && served && !leaks; i++) {
-		options.workers = 1 + random_below(4);
-		served = live(&options, runner);
+		settings.workers = 1 + random_below(4);
+		served = live(&settings, runner);
 		leaks = process_descriptors() != descriptors;
 	}
 	stress_case(served, "in %u lives everybody in time was served", lives);

@@ -132,7 +132,8 @@ class HeldUp(Fdpass):
                             for _ in range(8)]
             for sock in clients_held:
                 local.send_fds(sock, [fd])
-            harness.wait_for(lambda: self.scribe_state() == "D", what="the scribe to be held up")
+            harness.wait_for(lambda: self.writer_state() == "D",
+                             what="the fdpass writer to be held up")
             for _ in range(20):
                 local.ask("unix", self.path("plain"), timeout=1)
             self.assertEqual(select.select(clients_held, [], [], 0)[0], [])
@@ -143,13 +144,13 @@ class HeldUp(Fdpass):
             local.ask_fdpass(self.path(), timeout=2)
         clients.state_at_rest(self, self.daemon, "fdpass")
 
-    def scribe_state(self):
+    def writer_state(self):
         for task in os.listdir("/proc/%d/task" % self.daemon.pid):
             with open("/proc/%d/task/%s/stat" % (self.daemon.pid, task), encoding="ascii") as stat:
                 name, _, rest = stat.read().rpartition(")")
-            if name.endswith("(scribe"):
+            if name.endswith("(fdpass-writer"):
                 return rest.split()[0]
-        raise AssertionError("there is no scribe")
+        raise AssertionError("there is no fdpass writer")
 
     def test_file(self):
         with open(self.path("file"), "w+b", 0) as out:

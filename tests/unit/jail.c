@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "common/io.h"
-#include "daemon/options.h"
+#include "daemon/settings.h"
 #include "unit/capture.h"
 #include "unit/scratch.h"
 
@@ -18,7 +18,7 @@ char jail_file[64];
 char jail_absent[64];
 
 static char place[] = "/dev/shm/ruptime-XXXXXX";
-static struct options options;
+static struct settings settings;
 
 void jail_init(void)
 {
@@ -57,7 +57,7 @@ static bool enter(enum sandbox_role role, struct sandbox **sandbox)
 	const char *lacks;
 	int notify_fd;
 
-	if (sandbox_new(sandbox, &options, &lacks) < 0) {
+	if (sandbox_new(sandbox, &settings, &lacks) < 0) {
 		return false;
 	}
 	/* As that of every thread, the server's stands on main's. */
@@ -93,7 +93,7 @@ struct jail_outcome jail_try(const struct jail_probe *probe, enum sandbox_role r
 	int pipe_fds[2];
 	pid_t pid;
 
-	options = (struct options){ .sandbox = level, .command = UPTIME_COMMAND };
+	settings = (struct settings){ .sandbox = level, .command = UPTIME_COMMAND };
 	tidy();
 	ck_assert_int_eq(pipe2(pipe_fds, O_CLOEXEC), 0);
 	capture_begin();

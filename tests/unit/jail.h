@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "daemon/sandbox.h"
+#include "daemon/sandbox/sandbox.h"
 
 #define JAIL_BIT(role) (1u << (role))
 #define JAIL_RUNNER    JAIL_BIT(SANDBOX_RUNNER)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/listener.h"
+#include "daemon/listen/listener.h"
 
 /* The two ends of a connection; -1 once closed. */
 struct sockets_pair {

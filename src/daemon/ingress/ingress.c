@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/ingress/ingress.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/io.h"
+#include "common/log.h"
+
+static void watch(struct ingress *ingress, bool (*ours)(const struct listener *))
+{
+	const struct listener_set *listeners = ingress->listeners;
+
+	ingress->watched[0] = (struct pollfd){ .fd = ingress->stop_fd, .events = POLLIN };
+	for (unsigned i = 0; i < listeners->count; i++) {
+		const struct listener *listener = &listeners->all[i];
+
+		ingress->watched[i + 1] = (struct pollfd){
+			.fd = ours(listener) ? listener->fd : -1,
+			.events = POLLIN,
+		};
+	}
+}
+
+void ingress_watch_too(struct ingress *ingress, int fd)
+{
+	ingress->watched[ingress->watched_count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
+int ingress_prepare(struct ingress *ingress, bool (*ours)(const struct listener *),
+	size_t state_bytes)
+{
+	ingress->running = false;
+	ingress->woke = false;
+	ingress->stop_fd = io_event_open();
+	ingress->pool = request_pool_new(ingress->capacity);
+	ingress->state = calloc(1, state_bytes);
+	ingress->watched_count = ingress->listeners->count + 1;
+	ingress->watched = calloc(ingress->watched_count + 1, sizeof(*ingress->watched));
+	if (ingress->stop_fd < 0 || !ingress->pool || !ingress->state || !ingress->watched) {
+		int error = errno;
+
+		ingress_free(ingress);
+		errno = error;
+		return -1;
+	}
+	watch(ingress, ours);
+	return 0;
+}
+
+int ingress_run(struct ingress *ingress, void *(*main)(void *))
+{
+	int error = pthread_create(&ingress->thread, NULL, main, ingress);
+
+	errno = error;
+	ingress->running = !error;
+	return error ? -1 : 0;
+}
+
+void ingress_stop(struct ingress *ingress)
+{
+	if (ingress->running) {
+		io_event_set(ingress->stop_fd);
+		pthread_join(ingress->thread, NULL);
+		ingress->running = false;
+	}
+}
+
+void ingress_free(struct ingress *ingress)
+{
+	io_close(&ingress->stop_fd);
+	request_pool_free(ingress->pool);
+	ingress->pool = NULL;
+	free(ingress->state);
+	ingress->state = NULL;
+	free(ingress->watched);
+	ingress->watched = NULL;
+}
+
+void ingress_drain(struct ingress *ingress,
+	void (*drain)(struct ingress *, const struct listener *))
+{
+	const struct listener_set *listeners = ingress->listeners;
+
+	/* All doors first: the later ones must not fill up while the first is drained. */
+	for (unsigned i = 0; i < listeners->count; i++) {
+		if (ingress->watched[i + 1].fd >= 0 && listener_shut_door(&listeners->all[i]) < 0) {
+			log_warning("cannot shut the door of a listener: %s", strerror(errno));
+		}
+	}
+	for (unsigned i = 0; i < listeners->count; i++) {
+		if (ingress->watched[i + 1].fd >= 0) {
+			drain(ingress, &listeners->all[i]);
+		}
+	}
+}
+
+struct request *ingress_take(struct ingress *ingress, struct request_batch *batch)
+{
+	struct request *request = request_pool_take(ingress->pool);
+
+	while (!request) {
+		ingress_push(ingress, batch);
+		request_pool_wait(ingress->pool, CLOCK_NEVER);
+		request = request_pool_take(ingress->pool);
+	}
+	return request;
+}
+
+void ingress_push(struct ingress *ingress, struct request_batch *batch)
+{
+	if (request_batch_push(batch, ingress->queue)) {
+		ingress->woke = true;
+	}
+}
+
+void ingress_rest(struct ingress *ingress)
+{
+	uint64_t rest_ns = ingress->woke ? 0 : queue_rest_ns(ingress->queue);
+	const struct timespec moment = clock_timespec(rest_ns);
+
+	if (rest_ns) {
+		ppoll(ingress->watched, 1, &moment, NULL);
+	} else {
+		ingress_step_aside(ingress);
+	}
+}
+
+void ingress_step_aside(struct ingress *ingress)
+{
+	if (!ingress->woke) {
+		sched_yield();
+	}
+	ingress->woke = false;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the threads that take requests from the kernel have in common: what they are given, and
+ * how they are started and stopped. Each has its own pool and counters.
+ */
+#ifndef RUPTIME_DAEMON_INGRESS_INGRESS_H
+#define RUPTIME_DAEMON_INGRESS_INGRESS_H
+
+#include <poll.h>
+#include <pthread.h>
+
+#include "daemon/listen/listener.h"
+#include "daemon/settings.h"
+#include "daemon/policy/connections.h"
+#include "daemon/queue/queue.h"
+#include "daemon/queue/request.h"
+#include "daemon/stats.h"
+
+struct ingress {
+	/* Given by whoever starts it; borrowed until ingress_stop() returns. */
+	const struct settings *settings;
+	const struct listener_set *listeners;
+	struct connections *connections;
+	struct queue *queue;
+	struct stats_counters *counters;
+	size_t capacity;		/* of its pool */
+
+	/* Its own. */
+	void *state;			/* what the thread works with; freed with the rest */
+	struct pollfd *watched;		/* see ingress_prepare() */
+	unsigned watched_count;
+	struct request_pool *pool;
+	int stop_fd;			/* readable once it is to stop */
+	pthread_t thread;
+	bool running;
+	bool woke;			/* a worker slept when it pushed last */
+};
+
+/*
+ * Prepare all that is its own, with STATE_BYTES of zeroed memory for the thread to work with, and
+ * watch the listeners that are OURS: the stop descriptor first, then one entry for each listener
+ * in the order of the set, where those of others are left out by a negative descriptor.
+ * Returns 0, or -1 with errno and nothing left behind.
+ */
+int ingress_prepare(struct ingress *ingress, bool (*ours)(const struct listener *),
+	size_t state_bytes);
+
+/* Watch one more descriptor, behind the listeners. Once only, before ingress_run(). */
+void ingress_watch_too(struct ingress *ingress, int fd);
+
+/*
+ * Start MAIN as a thread on INGRESS. Returns 0, or -1 with errno: then what was prepared is still
+ * there, for ingress_free().
+ */
+int ingress_run(struct ingress *ingress, void *(*main)(void *));
+
+/*
+ * Let nobody new in, wait until all that had arrived is in the queue, and end the thread. Its
+ * requests are still out: ingress_free() follows when the workers are done. Does nothing if it
+ * does not run.
+ */
+void ingress_stop(struct ingress *ingress);
+void ingress_free(struct ingress *ingress);
+
+/* For the thread, once told to stop: shut the door of each watched listener, then drain each. */
+void ingress_drain(struct ingress *ingress,
+	void (*drain)(struct ingress *, const struct listener *));
+
+/* A request of its pool, after a sleep if all are out. What is in BATCH is pushed before that. */
+struct request *ingress_take(struct ingress *ingress, struct request_batch *batch);
+
+/* Give the batch away to the queue, and leave *BATCH empty. Does nothing if it is empty. */
+void ingress_push(struct ingress *ingress, struct request_batch *batch);
+
+/*
+ * When what there was has been pushed: if that woke no worker, those who could answer are under
+ * way, and whoever comes waits in any case. Then whatever else can run goes first, so that the
+ * next look finds more; where a CPU has nothing else to do this returns at once.
+ */
+void ingress_step_aside(struct ingress *ingress);
+
+/*
+ * The same for a thread whose every look costs much: if that woke no worker it sleeps for as long
+ * as the taker wishes (queue_ask_rest()), or until it is to stop.
+ */
+void ingress_rest(struct ingress *ingress);
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/listen/listener.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/filter.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/io.h"
+#include "common/resolve.h"
+#include "daemon/listen/udp_socket.h"
+
+/* Cut by the kernel to net.core.somaxconn. */
+#define BACKLOG 65535
+
+/* How often another port is tried when a free one of IPv4 is taken on IPv6. */
+#define SAME_PORT_TRIES 16
+
+bool listener_is_stream(const struct listener *listener)
+{
+	switch (listener->address.scheme) {
+	case ADDRESS_TCP:
+	case ADDRESS_UNIX:
+	case ADDRESS_UNIX_SEQPACKET:
+	case ADDRESS_FDPASS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool listener_is_fdpass(const struct listener *listener)
+{
+	return listener->address.scheme == ADDRESS_FDPASS;
+}
+
+bool listener_is_plain_stream(const struct listener *listener)
+{
+	return listener_is_stream(listener) && !listener_is_fdpass(listener);
+}
+
+bool listener_is_datagram(const struct listener *listener)
+{
+	return listener->address.scheme == ADDRESS_UDP ||
+	       listener->address.scheme == ADDRESS_UNIX_DGRAM;
+}
+
+bool listener_is_msgq(const struct listener *listener)
+{
+	return listener->address.scheme == ADDRESS_MSGQ;
+}
+
+static int set_flag(int fd, int level, int name)
+{
+	int one = 1;
+
+	return setsockopt(fd, level, name, &one, sizeof(one));
+}
+
+static int prepare(int fd, const struct address *address, const struct addrinfo *info)
+{
+	if (info->ai_family == AF_INET6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0) {
+		return -1;
+	}
+	return address->scheme == ADDRESS_TCP ? set_flag(fd, SOL_SOCKET, SO_REUSEADDR)
+					      : udp_socket_prepare(fd, info);
+}
+
+/* Returns a bound, listening descriptor, or -1 with errno. */
+static int open_socket(const struct address *address, const struct addrinfo *info)
+{
+	int fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0) {
+		return -1;
+	}
+	if (prepare(fd, address, info) < 0 ||
+	    bind(fd, info->ai_addr, info->ai_addrlen) < 0) {
+		goto fail;
+	}
+	if (address->scheme == ADDRESS_TCP && listen(fd, BACKLOG) < 0) {
+		goto fail;
+	}
+	return fd;
+fail:
+	io_close(&fd);
+	return -1;
+}
+
+static uint16_t get_port(const struct sockaddr *sockaddr)
+{
+	if (sockaddr->sa_family == AF_INET6) {
+		return ((const struct sockaddr_in6 *)(const void *)sockaddr)->sin6_port;
+	}
+	return ((const struct sockaddr_in *)(const void *)sockaddr)->sin_port;
+}
+
+static void set_port(struct sockaddr *sockaddr, uint16_t port)
+{
+	if (sockaddr->sa_family == AF_INET6) {
+		((struct sockaddr_in6 *)(void *)sockaddr)->sin6_port = port;
+	} else {
+		((struct sockaddr_in *)(void *)sockaddr)->sin_port = port;
+	}
+}
+
+/* One more listener, not yet filled. Returns NULL with errno ENOMEM. */
+static struct listener *append(struct listener_set *set, const struct address *address)
+{
+	struct listener *grown = realloc(set->all, (set->count + 1) * sizeof(*grown));
+
+	if (!grown) {
+		return NULL;
+	}
+	set->all = grown;
+	grown[set->count] = (struct listener){ .address = *address, .fd = -1, .feed_fd = -1 };
+	return &grown[set->count++];
+}
+
+/* Takes FD. Returns 0, or -1 with errno and FD closed. */
+static int append_inet(struct listener_set *set, const struct address *asked, int fd)
+{
+	struct sockaddr_storage bound;
+	socklen_t len = sizeof(bound);
+	struct listener *listener = append(set, asked);
+
+	if (!listener || getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
+		io_close(&fd);
+		return -1;
+	}
+	listener->fd = fd;
+	listener->may_shrink = asked->scheme == ADDRESS_UDP && udp_socket_may_shrink(fd);
+	resolve_describe((struct sockaddr *)&bound, len, asked->scheme, &listener->address);
+	if (!asked->host[0]) {
+		listener->address.host[0] = '\0';
+	}
+	return 0;
+}
+
+/*
+ * A host without IPv6, or one where it is switched off, still serves '*' on IPv4, and a name that
+ * has kept its IPv6 address in the hosts file.
+ */
+static bool may_be_missing(const struct addrinfo *info, int error)
+{
+	return info->ai_family == AF_INET6 && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
+}
+
+static bool same_host(const struct sockaddr *a, const struct sockaddr *b)
+{
+	const struct sockaddr_in *a4 = (const void *)a;
+	const struct sockaddr_in *b4 = (const void *)b;
+	const struct sockaddr_in6 *a6 = (const void *)a;
+	const struct sockaddr_in6 *b6 = (const void *)b;
+
+	if (a->sa_family != b->sa_family) {
+		return false;
+	}
+	if (a->sa_family == AF_INET6) {
+		return IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr) &&
+		       a6->sin6_scope_id == b6->sin6_scope_id;
+	}
+	return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+}
+
+/* A hosts file with the same line twice makes for a LIST with the same address twice. */
+static bool was_met(const struct addrinfo *list, const struct addrinfo *info)
+{
+	while (list != info && !same_host(list->ai_addr, info->ai_addr)) {
+		list = list->ai_next;
+	}
+	return list != info;
+}
+
+static void close_listener(struct listener *listener)
+{
+	if (listener->file.inode) {
+		unix_socket_remove(&listener->address, &listener->file);
+	}
+	io_close(&listener->fd);
+	io_close(&listener->feed_fd);
+	msgq_close(listener->msgq);
+}
+
+static void truncate_to(struct listener_set *set, unsigned count)
+{
+	while (set->count > count) {
+		close_listener(&set->all[--set->count]);
+	}
+}
+
+/* Open every socket of LIST; those without a port of their own follow the first. */
+static int open_all(struct listener_set *set, const struct address *address,
+	const struct addrinfo *list)
+{
+	unsigned before = set->count;
+	uint16_t port = 0;
+	int missing = 0;
+
+	for (const struct addrinfo *info = list; info; info = info->ai_next) {
+		struct sockaddr_storage bound;
+		socklen_t len = sizeof(bound);
+		int fd;
+
+		if (was_met(list, info)) {
+			continue;
+		}
+		if (port) {
+			set_port(info->ai_addr, port);
+		}
+		fd = open_socket(address, info);
+		if (fd < 0 && may_be_missing(info, errno)) {
+			missing = errno;
+			continue;
+		}
+		if (fd < 0 || append_inet(set, address, fd) < 0) {
+			return -1;
+		}
+		if (getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
+			return -1;
+		}
+		port = get_port((struct sockaddr *)&bound);
+	}
+	errno = missing;
+	return set->count > before ? 0 : -1;
+}
+
+static int open_inet(struct listener_set *set, const struct address *address, const char **why)
+{
+	unsigned before = set->count;
+	struct addrinfo *list;
+	int result;
+
+	if (resolve_sockets(address, AF_UNSPEC, &list, why) < 0) {
+		return -1;
+	}
+	result = open_all(set, address, list);
+	for (int i = 1; result < 0 && errno == EADDRINUSE && i < SAME_PORT_TRIES &&
+	     strcmp(address->port, "0") == 0; i++) {
+		truncate_to(set, before);
+		for (struct addrinfo *info = list; info; info = info->ai_next) {
+			set_port(info->ai_addr, 0);
+		}
+		result = open_all(set, address, list);
+	}
+	resolve_free(list);
+	return result;
+}
+
+static int open_unix(struct listener_set *set, const struct address *address, const char **why)
+{
+	struct listener *listener = append(set, address);
+
+	if (!listener) {
+		return -1;
+	}
+	listener->fd = unix_socket_open(address, &listener->file, why);
+	return listener->fd < 0 ? -1 : 0;
+}
+
+static int open_msgq(struct listener_set *set, const struct address *address, uid_t uid, gid_t gid,
+	struct listener_failure *failure)
+{
+	struct listener *listener = append(set, address);
+	mode_t mode = address->mode == ADDRESS_MODE_NONE ? MSGQ_DEFAULT_MODE
+							 : (mode_t)address->mode;
+	int pair[2];
+
+	if (!listener || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		return -1;
+	}
+	listener->fd = pair[0];
+	listener->feed_fd = pair[1];
+	listener->msgq = msgq_open(address->key, mode, uid, gid, failure->why,
+		sizeof(failure->why));
+	return listener->msgq ? 0 : -1;
+}
+
+int listener_open(struct listener_set *set, const struct address *address, uid_t uid, gid_t gid,
+	struct listener_failure *failure)
+{
+	const char *why = NULL;
+	int result;
+
+	*failure = (struct listener_failure){ .why = "" };
+	if (address_is_inet(address)) {
+		result = open_inet(set, address, &why);
+	} else if (address->scheme == ADDRESS_MSGQ) {
+		result = open_msgq(set, address, uid, gid, failure);
+	} else {
+		result = open_unix(set, address, &why);
+	}
+	if (result < 0) {
+		failure->not_permitted = errno == EACCES || errno == EPERM;
+		if (!failure->why[0]) {
+			snprintf(failure->why, sizeof(failure->why), "%s",
+				why ? why : strerror(errno));
+		}
+	}
+	return result;
+}
+
+/*
+ * A listener that is bound to an interface which does not exist is found by no SYN any more. What
+ * has arrived does not notice: connections that are half open finish, those in the backlog stay.
+ * A filter could do the same, but on TCP it takes a privilege that has been dropped.
+ */
+static int shut_tcp(int fd)
+{
+	int nowhere = INT_MAX;
+
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &nowhere, sizeof(nowhere));
+}
+
+static int drop_datagrams(int fd)
+{
+	struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { 1, &drop_all };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+int listener_shut_door(const struct listener *listener)
+{
+	if (listener->file.inode) {
+		unix_socket_remove(&listener->address, &listener->file);
+	}
+	if (listener->address.scheme == ADDRESS_TCP) {
+		return shut_tcp(listener->fd);
+	}
+	return listener_is_datagram(listener) ? drop_datagrams(listener->fd) : 0;
+}
+
+static const struct nlmsghdr *after(const struct nlmsghdr *at, size_t *len)
+{
+	size_t step = NLMSG_ALIGN(at->nlmsg_len);
+
+	*len -= step < *len ? step : *len;
+	return (const void *)((const char *)at + step);
+}
+
+/* Is PORT in these LEN bytes of sock_diag(7)'s answer? -1: no, and they are the last. */
+static int find_port(const struct nlmsghdr *at, size_t len, uint16_t port)
+{
+	/* Not NLMSG_NEXT(): its cast is one of those that compilers warn of. */
+	for (; NLMSG_OK(at, len); at = after(at, &len)) {
+		const struct inet_diag_msg *found = NLMSG_DATA(at);
+
+		if (at->nlmsg_type == NLMSG_DONE || at->nlmsg_type == NLMSG_ERROR) {
+			return -1;
+		}
+		if (ntohs(found->id.idiag_sport) == port) {
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/*
+ * The kernel is asked for this state only: its table may hold 100,000 connections that are over.
+ * And for our family only, since IPV6_V6ONLY is set: it looks through all of the table each time.
+ */
+bool listener_has_handshakes(const struct listener *listener)
+{
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 request;
+	} ask = {
+		.header = { sizeof(ask), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 0, 0 },
+		.request = { .sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP,
+			.idiag_states = 1 << TCP_SYN_RECV },
+	};
+	uint16_t port = (uint16_t)atoi(listener->address.port);
+	_Alignas(struct nlmsghdr) char answer[16384];
+	int family = AF_INET;
+	socklen_t len = sizeof(family);
+	int diag_fd;
+	bool asked;
+	int found = 0;
+
+	if (listener->address.scheme != ADDRESS_TCP) {
+		return false;
+	}
+	getsockopt(listener->fd, SOL_SOCKET, SO_DOMAIN, &family, &len);
+	ask.request.sdiag_family = (uint8_t)family;
+	diag_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	asked = diag_fd >= 0 && send(diag_fd, &ask, sizeof(ask), 0) == sizeof(ask);
+	while (asked && found == 0) {
+		ssize_t got = recv(diag_fd, answer, sizeof(answer), 0);
+
+		found = got <= 0 ? -1 : find_port((void *)answer, (size_t)got, port);
+	}
+	io_close(&diag_fd);
+	return found > 0;
+}
+
+void listener_remove_names(const struct listener_set *set)
+{
+	for (unsigned i = 0; i < set->count; i++) {
+		const struct listener *listener = &set->all[i];
+
+		if (listener->file.inode) {
+			unix_socket_remove(&listener->address, &listener->file);
+		}
+		if (listener->msgq) {
+			msgq_remove(listener->msgq);
+		}
+	}
+}
+
+void listener_close_all(struct listener_set *set)
+{
+	truncate_to(set, 0);
+	free(set->all);
+	*set = (struct listener_set){ NULL, 0 };
+}

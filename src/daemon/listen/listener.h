@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sockets that are listened on. Opened and closed by main; the ingress threads borrow them,
+ * and workers send datagrams on them. Helpers here block only for name look-ups.
+ */
+#ifndef RUPTIME_DAEMON_LISTEN_LISTENER_H
+#define RUPTIME_DAEMON_LISTEN_LISTENER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "common/address.h"
+#include "daemon/listen/msgq.h"
+#include "daemon/listen/unix_socket.h"
+
+struct listener {
+	struct address address;		/* as bound; a host and a port are numeric */
+	/*
+	 * What is polled, non-blocking: a listening or a datagram socket; for an XSI queue the
+	 * end of a socketpair from which its messages are read.
+	 */
+	int fd;
+	struct unix_socket_id file;	/* UNIX sockets: which file has the name */
+	struct msgq *msgq;		/* XSI queues; owned */
+	int feed_fd;			/* XSI queues: the other end, until its thread takes it */
+	bool may_shrink;		/* UDP: its buffer, see udp_socket.h */
+};
+
+struct listener_set {
+	struct listener *all;		/* owned */
+	unsigned count;
+};
+
+/* Why listening failed. */
+struct listener_failure {
+	char why[160];
+	bool not_permitted;
+};
+
+/*
+ * What comes from it: connections, those that bring descriptors or the others; datagrams; or
+ * messages.
+ */
+bool listener_is_stream(const struct listener *listener);
+bool listener_is_fdpass(const struct listener *listener);
+bool listener_is_plain_stream(const struct listener *listener);
+bool listener_is_datagram(const struct listener *listener);
+bool listener_is_msgq(const struct listener *listener);
+
+/*
+ * Open all that ADDRESS, whose port is a number, stands for, and append it to SET: one socket for
+ * each socket address that its host has, but for IPv6 where this system has none and there is an
+ * IPv4 address too; if the port is 0 they all get the same one. XSI queues become the property of
+ * UID and GID.
+ * Returns 0, or -1 with *FAILURE filled; what was opened before stays in SET.
+ */
+int listener_open(struct listener_set *set, const struct address *address, uid_t uid, gid_t gid,
+	struct listener_failure *failure);
+
+/*
+ * Let nobody new in, for good: the name of a UNIX socket goes away, the kernel refuses new TCP
+ * connections and drops new datagrams. What has arrived stays and can be accepted or received
+ * until EAGAIN, without a race against newcomers. Takes no privilege.
+ * Affects every process that shares the socket. Returns 0, or -1 with errno.
+ */
+int listener_shut_door(const struct listener *listener);
+
+/*
+ * Is any handshake under way with it? Only for TCP.
+ */
+bool listener_has_handshakes(const struct listener *listener);
+
+/*
+ * Remove the names and queues that are ours, and nothing else: for an exit that does not wait for
+ * the threads. Whatever they do goes on.
+ */
+void listener_remove_names(const struct listener_set *set);
+
+/* Close all sockets, remove names and queues that are ours, and free the set's memory. */
+void listener_close_all(struct listener_set *set);
+
+#endif

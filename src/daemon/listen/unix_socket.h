@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * UNIX-domain sockets with a name in the file system, made so that clients never see one that is
+ * half made: bound under another name, given owner and mode, listening, and then renamed. One for
+ * datagrams is bound under its own name, since that is what its answers come from; until it has its
+ * owner and mode, it lets nobody in.
+ * Main only; nothing blocks but a lock that two starting servers hold for an instant, and that is
+ * not waited for longer than a second.
+ */
+#ifndef RUPTIME_DAEMON_LISTEN_UNIX_SOCKET_H
+#define RUPTIME_DAEMON_LISTEN_UNIX_SOCKET_H
+
+#include <sys/types.h>
+
+#include "common/address.h"
+
+#define UNIX_SOCKET_DEFAULT_MODE 0660
+
+/* Which file it is that has our socket's name. */
+struct unix_socket_id {
+	dev_t device;
+	ino_t inode;
+};
+
+/*
+ * Open the socket of ADDRESS (a unix scheme or fdpass), non-blocking. A file at its path that is
+ * a socket which nobody serves any more is replaced; anything else is left alone.
+ * Returns the descriptor and fills *ID, or -1 with errno and *WHY: words that need no errno, or
+ * NULL where errno says it all.
+ */
+int unix_socket_open(const struct address *address, struct unix_socket_id *id, const char **why);
+
+/*
+ * Remove the name if it is still that file's. While the socket is open, no other file can have the
+ * same number; so remove first, and close then.
+ */
+void unix_socket_remove(const struct address *address, const struct unix_socket_id *id);
+
+#endif

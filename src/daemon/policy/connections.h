@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How many stream connections are open, in all and from each source, and who is one too many.
+ *
+ * A connection counts from connections_enter() to connections_close(), whatever it waits for: to
+ * bring a descriptor, for its line, or for its client's end. Whoever got its line and does not
+ * close is a connection, too.
+ *
+ * A source is an IPv4 address (also one that is mapped into IPv6), a /64 of IPv6 addresses or, at
+ * a UNIX socket, a user. What comes over the loopback interface, from root or from the user that
+ * we are ourselves is limited in all, but not by its source.
+ *
+ * The counts are exact and their table cannot overflow: it has room for more sources than there
+ * can be connections.
+ *
+ * Thread-safe.
+ */
+#ifndef RUPTIME_DAEMON_POLICY_CONNECTIONS_H
+#define RUPTIME_DAEMON_POLICY_CONNECTIONS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+/* Room for a longer text than that of any source, with its NUL. */
+#define CONNECTIONS_SOURCE_BYTES 64
+
+struct connections;
+
+/* What accept4() tells; of a UNIX socket no more than that it is one. */
+union connections_peer {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+enum connections_verdict {
+	CONNECTIONS_WELCOME,
+	CONNECTIONS_TOO_MANY,		/* in all */
+	CONNECTIONS_TOO_MANY_OF_SOURCE,
+};
+
+/* As many as the limit of descriptors leaves room for, within reason. */
+unsigned connections_default_max(void);
+
+/* At most MAX in all, MAX_PER_SOURCE of one source. Returns NULL with errno. */
+struct connections *connections_new(unsigned max, unsigned max_per_source);
+
+/* NULL is fine. */
+void connections_free(struct connections *connections);
+
+/*
+ * Count CONN_FD, which PEER has opened. Whatever the verdict, connections_close() or
+ * connections_reset() follows with the *SOURCE that this fills in. Makes a system call only for a
+ * UNIX socket, and only if its user might be over the limit.
+ */
+enum connections_verdict connections_enter(struct connections *connections, int conn_fd,
+	const union connections_peer *peer, unsigned *source);
+
+/* Close *CONN_FD, set it to -1, and count it out. Keeps errno. */
+void connections_close(struct connections *connections, int *conn_fd, unsigned source);
+
+/* The same, and the client of a TCP connection sees a reset instead of an end. */
+void connections_reset(struct connections *connections, int *conn_fd, unsigned source);
+
+/* The kernel had no room for one more than are open now. */
+void connections_shortage(struct connections *connections);
+
+/*
+ * Should connections that were answered and merely linger give way? If more than three quarters of
+ * the places are taken; or, since there has been a shortage, a quarter of what there was then.
+ */
+bool connections_are_crowded(const struct connections *connections);
+
+/* How many are open now. */
+unsigned connections_open(const struct connections *connections);
+
+/* Write who PEER, behind CONN_FD, is as a source. */
+void connections_format_source(int conn_fd, const union connections_peer *peer, char *text,
+	size_t size);
+
+#endif

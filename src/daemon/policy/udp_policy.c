@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/policy/udp_policy.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/prefix.h"
+#include "common/siphash.h"
+#include "daemon/policy/local_networks.h"
+#include "daemon/policy/rate_limit.h"
+
+#define PORTS		 65536
+#define PRIVILEGED_PORTS 1024
+#define WORD_BITS	 64
+
+/* Of what is over the rate, one in this many is answered still. */
+#define LEAK_ONE_IN 8
+
+#define OFF_NET_TOKEN_NS (CLOCK_S / UDP_POLICY_OFF_NET_RATE)
+
+/* Answers to these do not leave the site. */
+static const char *const local[] = {
+	"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",	/* RFC 1918 */
+	"169.254.0.0/16", "fe80::/10",				/* link-local */
+	"fc00::/7",						/* RFC 4193 */
+};
+#define LOCAL (sizeof(local) / sizeof(local[0]))
+
+/* Where no host is: "this network", multicast and reserved. */
+static const char *const nobody[] = { "0.0.0.0/8", "224.0.0.0/3", "::/128", "ff00::/8" };
+#define NOBODY (sizeof(nobody) / sizeof(nobody[0]))
+
+struct udp_policy {
+	uint64_t (*clock)(void);
+	bool open;
+	bool dry_run;
+	struct rate_limit *rate_limit;	/* NULL: there is none */
+	struct siphash_key leak_key;
+	uint64_t over_rate;		/* how often somebody was over the rate */
+	uint64_t off_net_full_ns;	/* when the bucket of all that are not local is full */
+	struct local_networks networks;
+	uint64_t next_look_ns;
+	struct prefix nobody[NOBODY];
+	unsigned local_count;
+	struct prefix local[LOCAL + SETTINGS_UDP_ALLOW_MAX];
+	uint64_t servers[PORTS / WORD_BITS];	/* a bit for each port that is a server's */
+};
+
+static void add_server(struct udp_policy *policy, unsigned port)
+{
+	policy->servers[port / WORD_BITS] |= 1ull << port % WORD_BITS;
+}
+
+static void parse_constants(struct udp_policy *policy)
+{
+	for (unsigned i = 0; i < NOBODY; i++) {
+		prefix_parse(&policy->nobody[i], nobody[i]);
+	}
+	for (unsigned i = 0; i < LOCAL; i++) {
+		prefix_parse(&policy->local[i], local[i]);
+	}
+	policy->local_count = LOCAL;
+}
+
+struct udp_policy *udp_policy_new(const struct settings *settings,
+	const struct listener_set *listeners, uint64_t (*clock)(void))
+{
+	struct udp_policy *policy = calloc(1, sizeof(*policy));
+
+	if (!policy) {
+		return NULL;
+	}
+	policy->clock = clock;
+	policy->open = settings->udp_open;
+	policy->dry_run = settings->rate_dry_run;
+	parse_constants(policy);
+	for (unsigned i = 0; i < settings->udp_allow_count; i++) {
+		policy->local[policy->local_count++] = settings->udp_allow[i];
+	}
+	for (unsigned port = 0; port < PRIVILEGED_PORTS; port++) {
+		add_server(policy, port);
+	}
+	for (unsigned i = 0; i < listeners->count; i++) {
+		if (listeners->all[i].address.scheme == ADDRESS_UDP) {
+			add_server(policy, (unsigned)atoi(listeners->all[i].address.port));
+		}
+	}
+	if (settings->rate) {
+		policy->rate_limit = rate_limit_new(settings->rate);
+	}
+	if ((settings->rate && !policy->rate_limit) || siphash_key_init(&policy->leak_key) < 0) {
+		int error = errno;
+
+		udp_policy_free(policy);
+		errno = error;
+		return NULL;
+	}
+	return policy;
+}
+
+void udp_policy_free(struct udp_policy *policy)
+{
+	if (policy) {
+		local_networks_free(&policy->networks);
+		rate_limit_free(policy->rate_limit);
+		free(policy);
+	}
+}
+
+static bool is_server(const struct udp_policy *policy, const struct sockaddr *peer)
+{
+	/* The port stands at the same place in both families. */
+	unsigned port = ntohs(((const struct sockaddr_in *)(const void *)peer)->sin_port);
+
+	return policy->servers[port / WORD_BITS] >> port % WORD_BITS & 1;
+}
+
+static bool is_loopback(const struct sockaddr *peer)
+{
+	if (peer->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)peer;
+
+		return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	}
+	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr);
+}
+
+/* Known of sockets that are bound to no address; the others are bound to that of one host. */
+static bool was_sent_to_many(struct msghdr *header)
+{
+	struct cmsghdr *control = CMSG_FIRSTHDR(header);
+
+	if (control && control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+		struct in_pktinfo info;
+
+		/* The kernel's word for it: what was asked is no address to answer from. */
+		memcpy(&info, CMSG_DATA(control), sizeof(info));
+		return info.ipi_addr.s_addr != info.ipi_spec_dst.s_addr;
+	}
+	if (control && control->cmsg_level == IPPROTO_IPV6 &&
+	    control->cmsg_type == IPV6_PKTINFO) {
+		struct in6_pktinfo info;
+
+		memcpy(&info, CMSG_DATA(control), sizeof(info));
+		return IN6_IS_ADDR_MULTICAST(&info.ipi6_addr);
+	}
+	return false;
+}
+
+static bool is_in_any(const struct prefix *prefixes, unsigned count,
+	const struct in6_addr *address)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (prefix_contains(&prefixes[i], address)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Interfaces come and go. If they cannot be read, those of the last time are as good a guess. */
+static void look_at_interfaces(struct udp_policy *policy, uint64_t now_ns)
+{
+	if (now_ns >= policy->next_look_ns) {
+		(void)local_networks_read(&policy->networks);
+		policy->next_look_ns = now_ns + UDP_POLICY_LOOK_NS;
+	}
+}
+
+static bool may_leak(struct udp_policy *policy)
+{
+	policy->over_rate++;
+	return siphash(&policy->leak_key, &policy->over_rate, sizeof(policy->over_rate)) %
+		       LEAK_ONE_IN == 0;
+}
+
+/* A bucket as those of rate_limit.c, of one second. */
+static bool take_off_net_token(struct udp_policy *policy, uint64_t now_ns)
+{
+	uint64_t full_ns = policy->off_net_full_ns > now_ns ? policy->off_net_full_ns : now_ns;
+
+	if (full_ns + OFF_NET_TOKEN_NS > now_ns + CLOCK_S) {
+		return false;
+	}
+	policy->off_net_full_ns = full_ns + OFF_NET_TOKEN_NS;
+	return true;
+}
+
+static struct udp_verdict drop(enum stats_drop reason)
+{
+	return (struct udp_verdict){ .answer = false, .reason = reason };
+}
+
+static struct udp_verdict judge_stranger(struct udp_policy *policy, const struct sockaddr *peer,
+	enum protocol_request_kind kind)
+{
+	struct in6_addr address = prefix_address(peer);
+	struct udp_verdict verdict = { .answer = true };
+	uint64_t now_ns = policy->clock();
+	bool is_local;
+
+	look_at_interfaces(policy, now_ns);
+	if (is_in_any(policy->nobody, NOBODY, &address) ||
+	    local_networks_is_broadcast(&policy->networks, &address)) {
+		return drop(STATS_SOURCE_ADDRESS);
+	}
+	is_local = is_in_any(policy->local, policy->local_count, &address) ||
+	       local_networks_has(&policy->networks, &address);
+	if (!is_local && kind == PROTOCOL_PLAIN && !policy->open) {
+		return drop(STATS_NOT_LOCAL);
+	}
+	if (policy->rate_limit && !rate_limit_take(policy->rate_limit, &address, now_ns)) {
+		verdict.over_rate = policy->dry_run;
+		if (!policy->dry_run && !may_leak(policy)) {
+			return drop(STATS_RATE_LIMITED);
+		}
+	}
+	if (!is_local && !take_off_net_token(policy, now_ns)) {
+		return drop(STATS_OFF_NET_LIMITED);
+	}
+	return verdict;
+}
+
+struct udp_verdict udp_policy_judge(struct udp_policy *policy, struct msghdr *header,
+	enum protocol_request_kind kind)
+{
+	const struct sockaddr *peer = header->msg_name;
+
+	if (is_server(policy, peer)) {
+		return drop(STATS_SOURCE_PORT);
+	}
+	if (was_sent_to_many(header)) {
+		return drop(STATS_BROADCAST);
+	}
+	if (is_loopback(peer)) {
+		return (struct udp_verdict){ .answer = true };
+	}
+	return judge_stranger(policy, peer, kind);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who gets an answer over UDP. Whoever sends a datagram may lie about where it comes from, so that
+ * a server which answers anybody can be aimed at anybody. Therefore:
+ *
+ *	dropped			from a port below 1024 or one that we listen at: those are servers;
+ *				from or to an address that means no host, or many
+ *	answered		on loopback: whoever asks
+ *	answered by the rate	extended requests, whose answers are not longer than they are;
+ *				one byte only if it is local: from link-local, private or on-link
+ *				addresses, or those of --udp-allow; --udp-open: from anywhere
+ *
+ * The rate is that of rate_limit.h; beyond it one in eight is answered still, so that whoever
+ * pretends to be a client cannot silence it. All sources that are not local together get
+ * UDP_POLICY_OFF_NET_RATE answers a second.
+ */
+#ifndef RUPTIME_DAEMON_POLICY_UDP_POLICY_H
+#define RUPTIME_DAEMON_POLICY_UDP_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "common/protocol.h"
+#include "daemon/listen/listener.h"
+#include "daemon/settings.h"
+#include "daemon/stats.h"
+
+#define UDP_POLICY_OFF_NET_RATE 1000
+
+struct udp_policy;
+
+/* What is to become of a datagram. */
+struct udp_verdict {
+	bool answer;
+	bool over_rate;			/* and answered only because of --rate-dry-run */
+	enum stats_drop reason;		/* why it is not to be answered */
+};
+
+/*
+ * The policy that SETTINGS ask for, on LISTENERS; both are only read here. CLOCK tells nanoseconds
+ * and never goes back. Returns NULL with errno.
+ */
+struct udp_policy *udp_policy_new(const struct settings *settings,
+	const struct listener_set *listeners, uint64_t (*clock)(void));
+void udp_policy_free(struct udp_policy *policy);
+
+/*
+ * Judge what recvmsg() left in HEADER: source, and destination if it was asked for. One thread at
+ * a time. Makes no system call, but for a look at the interfaces if somebody asks from elsewhere
+ * than loopback and the last one was UDP_POLICY_LOOK_NS ago.
+ */
+#define UDP_POLICY_LOOK_NS (5 * CLOCK_S)
+struct udp_verdict udp_policy_judge(struct udp_policy *policy, struct msghdr *header,
+	enum protocol_request_kind kind);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Run one command, bounded in every way, and judge what it printed.
+ *
+ * Only for a single-threaded process that is the subreaper of its descendants and does not ignore
+ * SIGCHLD: the runner.
+ */
+#ifndef RUPTIME_DAEMON_RUN_COMMAND_H
+#define RUPTIME_DAEMON_RUN_COMMAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/protocol.h"
+
+struct command_result {
+	bool ok;
+	bool timed_out;		/* not ok, because it took too long */
+	/* The first line that was printed, or what went wrong; no '\n', always printable. */
+	char text[PROTOCOL_LINE_MAX_BYTES];
+};
+
+/*
+ * Execute PATH (absolute) without arguments: environment PATH and LC_ALL=C, standard input and
+ * error from and to /dev/null, no other descriptor, default signals, a process group of its own.
+ *
+ * It has succeeded if, within TIMEOUT_NS, it exits with status 0, having printed a first line
+ * that is complete and printable and no more than PROTOCOL_LINE_MAX_BYTES in all. Whatever
+ * happened, its whole process group, and every descendant that left the group, is dead when
+ * this returns.
+ *
+ * Blocks for at most TIMEOUT_NS and the time a kill takes. Gives up early once CANCEL_FD hangs up.
+ */
+void command_run(const char *path, uint64_t timeout_ns, int cancel_fd,
+	struct command_result *result);
+
+/*
+ * Kill and reap every child of this process, and the orphans that come to it by that, until there
+ * is none. Returns how many were reaped.
+ */
+unsigned command_kill_children(void);
+
+#endif

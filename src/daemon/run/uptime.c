@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/run/uptime.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "daemon/run/procps.h"
+
+struct uptime {
+	enum settings_source source;
+	struct runner *runner;
+	uint64_t run_timeout_ns;
+	uint64_t max_age_ns;
+	uint64_t started_ns;	/* of the run that made LAST */
+	struct uptime_line last;
+	struct command_result result;
+};
+
+struct uptime *uptime_new(enum settings_source source, struct runner *runner,
+	uint64_t run_timeout_ns, uint64_t max_age_ns)
+{
+	struct uptime *uptime = calloc(1, sizeof(*uptime));
+
+	if (uptime) {
+		uptime->source = source;
+		uptime->runner = runner;
+		uptime->run_timeout_ns = run_timeout_ns;
+		uptime->max_age_ns = max_age_ns;
+	}
+	return uptime;
+}
+
+void uptime_free(struct uptime *uptime)
+{
+	free(uptime);
+}
+
+static void copy_line(struct uptime_line *to, const struct uptime_line *from)
+{
+	to->ok = from->ok;
+	to->len = from->len;
+	memcpy(to->text, from->text, from->len);
+}
+
+static bool is_young(const struct uptime *uptime)
+{
+	return uptime->max_age_ns && uptime->last.ok &&
+	       clock_now_ns() - uptime->started_ns < uptime->max_age_ns;
+}
+
+uint64_t uptime_timeout_ns(uint64_t run_timeout_ns, bool hung, uint64_t age_ns)
+{
+	uint64_t limit_ns = run_timeout_ns + UPTIME_PATIENCE_NS;
+	uint64_t timeout_ns = UPTIME_SHORTEST_NS;
+
+	if (hung && age_ns + timeout_ns < limit_ns) {
+		timeout_ns = limit_ns - age_ns;
+	}
+	return hung && timeout_ns < run_timeout_ns ? timeout_ns : run_timeout_ns;
+}
+
+/* One run, to UPTIME->result. */
+static void run(struct uptime *uptime, uint64_t oldest_ns)
+{
+	uint64_t age_ns = uptime->started_ns > oldest_ns ? uptime->started_ns - oldest_ns : 0;
+
+	if (uptime->source == SETTINGS_PROCPS) {
+		procps_measure(&uptime->result);
+		return;
+	}
+	runner_run(uptime->runner,
+		uptime_timeout_ns(uptime->run_timeout_ns, uptime->result.timed_out, age_ns),
+		&uptime->result);
+}
+
+void uptime_measure(struct uptime *uptime, uint64_t oldest_ns, struct stats_counters *counters,
+	struct uptime_line *line)
+{
+	struct uptime_line *last = &uptime->last;
+
+	if (!is_young(uptime)) {
+		uptime->started_ns = clock_now_ns();
+		run(uptime, oldest_ns);
+		last->ok = uptime->result.ok;
+		last->len = (size_t)snprintf(last->text, sizeof(last->text), "%s%s\n",
+			last->ok ? "" : PROTOCOL_ERROR_PREFIX, uptime->result.text);
+		stats_add(last->ok ? &counters->runs_ok : &counters->runs_failed, 1);
+	}
+	copy_line(line, last);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "daemon/sandbox/parts.h"
+
+bool sandbox_has_strict(const char **why)
+{
+	*why = "this program is built without libseccomp";
+	return false;
+}
+
+const char *sandbox_seccomp_lacks(void)
+{
+	return "no seccomp: this program is built without libseccomp";
+}
+
+int sandbox_seccomp_build(enum sandbox_role role, enum sandbox_level level, bool notify,
+	struct sock_fprog *program)
+{
+	(void)role;
+	(void)level;
+	(void)notify;
+	*program = (struct sock_fprog){ .len = 0 };
+	return 0;
+}
+
+void sandbox_seccomp_name(uint32_t audit_arch, int number, char *name, size_t size)
+{
+	(void)audit_arch;
+	snprintf(name, size, "%d", number);
+}

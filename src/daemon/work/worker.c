@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/work/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "daemon/queue/request.h"
+#include "daemon/reply/lingering.h"
+#include "daemon/reply/reply.h"
+#include "daemon/work/batch_wait.h"
+#include "daemon/work/leader.h"
+#include "daemon/work/loadavg.h"
+
+/* Those who push rest for this part of the moment that the leader waits. */
+#define REST_PART 2
+
+struct worker {
+	struct worker_pool *pool;
+	unsigned index;
+	pthread_t thread;
+	struct stats_counters *counters;
+	struct lingering *lingering;
+	struct uptime_line line;
+};
+
+struct worker_pool {
+	struct queue *queue;
+	struct uptime *uptime;
+	struct leader leader;
+	struct connections *connections;
+	struct loadavg runnable;
+	struct batch_wait pace;		/* the leader's */
+	struct fdpass_writer *writer;
+	_Atomic uint64_t taken;		/* requests taken from the queue; the leader's */
+	uint64_t run_ns;		/* how long the last run took; the leader's */
+	unsigned count;
+	struct worker workers[];
+};
+
+/* How many requests wait; a little off while others push or take, which does no harm. */
+static uint64_t count_waiting(const struct worker_pool *pool)
+{
+	uint64_t pushed = queue_weight(pool->queue);
+	uint64_t taken = atomic_load_explicit(&pool->taken, memory_order_relaxed);
+
+	return pushed > taken ? pushed - taken : 0;
+}
+
+/* Answer BATCH unless it is later than UNTIL_NS, and give it back. */
+static void answer_batch(struct worker *worker, struct request *batch, uint64_t until_ns,
+	uint64_t now_ns)
+{
+	struct worker_pool *pool = worker->pool;
+	const struct reply reply = { &worker->line, worker->counters, worker->lingering,
+		pool->connections };
+
+	if (listener_is_fdpass(batch->listener) &&
+	    fdpass_writer_take(pool->writer, batch, &worker->line, until_ns)) {
+		return;
+	}
+	if (now_ns > until_ns) {
+		reply_too_late(&reply, batch);
+	} else {
+		reply_batch(&reply, batch);
+	}
+	request_give_back(batch);
+}
+
+/*
+ * Answer all of TAKEN, and look now and then whether somebody should lead meanwhile. Whoever has
+ * waited for more than PATIENCE_NS gets nothing.
+ */
+static void answer(struct worker *worker, struct queue_node *taken, uint64_t patience_ns,
+	struct leader_turn *turn)
+{
+	struct worker_pool *pool = worker->pool;
+	uint64_t now_ns = turn->began_ns;
+	uint64_t count = 0;
+
+	while (taken) {
+		struct request *batch = request_of_node(taken);
+
+		taken = taken->next;
+		count += batch->count;
+		leader_look(&pool->leader, turn, count_waiting(pool), now_ns);
+		answer_batch(worker, batch, batch->pushed_ns + patience_ns, now_ns);
+		now_ns = clock_now_ns();
+	}
+	leader_done(&pool->leader, turn, count, now_ns);
+}
+
+static const struct request *request_of(const struct queue_node *node)
+{
+	return request_of_node((struct queue_node *)(uintptr_t)node);
+}
+
+static void count_taken(struct worker_pool *pool, const struct queue_node *taken)
+{
+	/* Relaxed, and no read-modify-write: only the leader writes it; the lead's lock orders. */
+	uint64_t count = atomic_load_explicit(&pool->taken, memory_order_relaxed);
+
+	for (; taken; taken = taken->next) {
+		count += request_of(taken)->count;
+	}
+	atomic_store_explicit(&pool->taken, count, memory_order_relaxed);
+}
+
+/*
+ * If it is worth a moment, wait for more and append it to TAKEN. Returns after how long as many
+ * were back as the last run had served, or 0.
+ */
+static uint64_t gather(struct worker_pool *pool, struct queue_node *taken)
+{
+	uint64_t now_ns = clock_now_ns();
+	uint64_t crowd;
+	uint64_t gather_ns = leader_gather_ns(&pool->leader, pool->pace.ns, now_ns, &crowd);
+	uint64_t back_ns;
+
+	if (!gather_ns) {
+		return 0;
+	}
+	/* Relaxed: only the leader writes it. */
+	queue_gather(pool->queue,
+		atomic_load_explicit(&pool->taken, memory_order_relaxed) + crowd,
+		now_ns + gather_ns);
+	back_ns = clock_now_ns() - now_ns;
+	while (taken->next) {
+		taken = taken->next;
+	}
+	taken->next = queue_take(pool->queue, 0);
+	count_taken(pool, taken->next);
+	return back_ns < gather_ns ? back_ns : 0;
+}
+
+/* After the run for TAKEN: tell those who push how long to rest. */
+static void keep_pace(struct worker_pool *pool, const struct queue_node *taken, uint64_t back_ns,
+	uint64_t worth)
+{
+	struct batch_wait_run run = { .worth = worth, .back_ns = back_ns };
+
+	for (; taken; taken = taken->next) {
+		const struct request *batch = request_of(taken);
+
+		run.connections += listener_is_stream(batch->listener) ? batch->count : 0;
+	}
+	run.scarce = run.connections >= BATCH_WAIT_FEW && loadavg_exceeds_cpus(&pool->runnable);
+	queue_ask_rest(pool->queue, batch_wait_look(&pool->pace, &run) / REST_PART);
+}
+
+/* One turn as leader. Returns false when there will never be anything to take again. */
+static bool lead(struct worker *worker)
+{
+	struct worker_pool *pool = worker->pool;
+	struct queue_node *taken = NULL;
+	struct leader_turn turn;
+	uint64_t began_ns;
+	uint64_t back_ns;
+	uint64_t patience_ns = WORKER_PATIENCE_NS;
+
+	while (!taken) {
+		taken = queue_take(pool->queue, lingering_due_ns(worker->lingering));
+		if (!taken && queue_is_finished(pool->queue)) {
+			leader_end(&pool->leader);
+			return false;
+		}
+		lingering_sweep(worker->lingering, clock_now_ns());
+	}
+	count_taken(pool, taken);
+	back_ns = gather(pool, taken);
+	began_ns = clock_now_ns();
+	uptime_measure(pool->uptime, request_of_node(taken)->pushed_ns, worker->counters,
+		&worker->line);
+	patience_ns += pool->run_ns;
+	pool->run_ns = clock_now_ns() - began_ns;
+	patience_ns += pool->run_ns;
+	keep_pace(pool, taken, back_ns, leader_worth(&pool->leader));
+	leader_hand_on(&pool->leader, began_ns, began_ns + pool->run_ns, &turn);
+	answer(worker, taken, patience_ns, &turn);
+	return true;
+}
+
+static void *worker_main(void *argument)
+{
+	struct worker *worker = argument;
+	bool more = true;
+	char name[16];
+
+	snprintf(name, sizeof(name), "worker-%u", worker->index);
+	pthread_setname_np(pthread_self(), name);
+	while (more) {
+		switch (leader_take(&worker->pool->leader, lingering_due_ns(worker->lingering))) {
+		case LEADER_TAKEN:
+			more = lead(worker);
+			break;
+		case LEADER_LATE:
+			break;
+		case LEADER_OVER:
+			more = false;
+			break;
+		}
+		lingering_sweep(worker->lingering, clock_now_ns());
+	}
+	lingering_finish(worker->lingering);
+	return NULL;
+}
+
+static void free_pool(struct worker_pool *pool)
+{
+	for (unsigned i = 0; i < pool->count; i++) {
+		lingering_free(pool->workers[i].lingering);
+	}
+	leader_fini(&pool->leader);
+	loadavg_fini(&pool->runnable);
+	free(pool);
+}
+
+struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struct uptime *uptime,
+	struct connections *connections, struct fdpass_writer *writer, struct stats *stats,
+	unsigned first)
+{
+	struct worker_pool *pool = calloc(1, sizeof(*pool) + count * sizeof(struct worker));
+	int error = 0;
+
+	if (!pool) {
+		return NULL;
+	}
+	pool->queue = queue;
+	pool->uptime = uptime;
+	pool->connections = connections;
+	pool->writer = writer;
+	if (leader_init(&pool->leader) < 0) {
+		free(pool);
+		return NULL;
+	}
+	loadavg_init(&pool->runnable);
+	for (unsigned i = 0; i < count && !error; i++) {
+		struct worker *worker = &pool->workers[i];
+
+		worker->pool = pool;
+		worker->index = i;
+		worker->counters = stats_of(stats, first + i);
+		worker->lingering = lingering_new(CLOSING_USUAL, connections);
+		error = worker->lingering
+				? pthread_create(&worker->thread, NULL, worker_main, worker)
+				: ENOMEM;
+		if (error) {
+			lingering_free(worker->lingering);
+		} else {
+			pool->count++;
+		}
+	}
+	if (error) {
+		queue_close(queue);
+		worker_pool_join(pool);
+		errno = error;
+		return NULL;
+	}
+	return pool;
+}
+
+void worker_pool_join(struct worker_pool *pool)
+{
+	if (!pool) {
+		return;
+	}
+	for (unsigned i = 0; i < pool->count; i++) {
+		pthread_join(pool->workers[i].thread, NULL);
+	}
+	free_pool(pool);
+}

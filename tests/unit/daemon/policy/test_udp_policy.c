@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit/unit.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "daemon/policy/udp_policy.h"
+
+#define OUR_PORT 8784
+#define ANSWERED STATS_DROPS	/* instead of a reason */
+
+static struct settings settings;
+static struct listener listener;
+static struct udp_policy *policy;
+static uint64_t now_ns;
+
+static uint64_t own_clock(void)
+{
+	return now_ns;
+}
+
+static void renew(void)
+{
+	const struct listener_set listeners = { &listener, 1 };
+
+	udp_policy_free(policy);
+	policy = udp_policy_new(&settings, &listeners, own_clock);
+	ck_assert_ptr_nonnull(policy);
+}
+
+static void set_up(void)
+{
+	now_ns = 1000 * CLOCK_S;
+	listener = (struct listener){ .address = { .scheme = ADDRESS_UDP }, .fd = -1 };
+	snprintf(listener.address.port, sizeof(listener.address.port), "%d", OUR_PORT);
+	settings = (struct settings){ .rate = 50 };
+	renew();
+}
+
+static void tear_down(void)
+{
+	udp_policy_free(policy);
+	policy = NULL;
+}
+
+static void allow(const char *text)
+{
+	ck_assert_int_eq(prefix_parse(&settings.udp_allow[settings.udp_allow_count++], text), 0);
+}
+
+/* A datagram from SOURCE and PORT, told to have been sent TO if that is not NULL. */
+static struct udp_verdict judge_of(const char *source, unsigned port,
+	enum protocol_request_kind kind, const char *to, const char *local)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = in.sin_port };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo))] = { 0 };
+	struct msghdr header = { .msg_name = &in, .msg_control = control };
+	struct cmsghdr *cmsg = (void *)control;
+
+	if (inet_pton(AF_INET, source, &in.sin_addr) != 1) {
+		ck_assert_int_eq(inet_pton(AF_INET6, source, &in6.sin6_addr), 1);
+		header.msg_name = &in6;
+	}
+	if (to && header.msg_name == &in) {
+		struct in_pktinfo info = { .ipi_ifindex = 2 };
+
+		inet_pton(AF_INET, to, &info.ipi_addr);
+		inet_pton(AF_INET, local, &info.ipi_spec_dst);
+		header.msg_controllen = CMSG_SPACE(sizeof(info));
+		*cmsg = (struct cmsghdr){ CMSG_LEN(sizeof(info)), IPPROTO_IP, IP_PKTINFO };
+		memcpy(CMSG_DATA(cmsg), &info, sizeof(info));
+	} else if (to) {
+		struct in6_pktinfo info = { .ipi6_ifindex = 2 };
+
+		inet_pton(AF_INET6, to, &info.ipi6_addr);
+		header.msg_controllen = CMSG_SPACE(sizeof(info));
+		*cmsg = (struct cmsghdr){ CMSG_LEN(sizeof(info)), IPPROTO_IPV6, IPV6_PKTINFO };
+		memcpy(CMSG_DATA(cmsg), &info, sizeof(info));
+	}
+	return udp_policy_judge(policy, &header, kind);
+}
+
+static unsigned judge(const char *source, unsigned port, enum protocol_request_kind kind)
+{
+	struct udp_verdict verdict = judge_of(source, port, kind, NULL, NULL);
+
+	return verdict.answer ? ANSWERED : verdict.reason;
+}
+
+/* What becomes of one byte, and of an extended request; that is the same for most. */
+static const struct {
+	const char *source;
+	unsigned plain, extended;
+} sources[] = {
+	{ "127.0.0.1", ANSWERED, ANSWERED },
+	{ "127.255.255.254", ANSWERED, ANSWERED },
+	{ "::1", ANSWERED, ANSWERED },
+	{ "10.0.0.1", ANSWERED, ANSWERED },
+	{ "10.255.255.254", ANSWERED, ANSWERED },
+	{ "172.16.0.1", ANSWERED, ANSWERED },
+	{ "172.31.255.254", ANSWERED, ANSWERED },
+	{ "192.168.0.1", ANSWERED, ANSWERED },
+	{ "169.254.1.1", ANSWERED, ANSWERED },
+	{ "fe80::1", ANSWERED, ANSWERED },
+	{ "febf::1", ANSWERED, ANSWERED },
+	{ "fc00::1", ANSWERED, ANSWERED },
+	{ "fdff::1", ANSWERED, ANSWERED },
+	{ "9.255.255.255", STATS_NOT_LOCAL, ANSWERED },
+	{ "11.0.0.0", STATS_NOT_LOCAL, ANSWERED },
+	{ "172.15.255.255", STATS_NOT_LOCAL, ANSWERED },
+	{ "172.32.0.1", STATS_NOT_LOCAL, ANSWERED },
+	{ "192.167.255.255", STATS_NOT_LOCAL, ANSWERED },
+	{ "192.169.0.1", STATS_NOT_LOCAL, ANSWERED },
+	{ "169.253.0.1", STATS_NOT_LOCAL, ANSWERED },
+	{ "100.64.0.1", STATS_NOT_LOCAL, ANSWERED },
+	{ "203.0.113.7", STATS_NOT_LOCAL, ANSWERED },
+	{ "128.0.0.1", STATS_NOT_LOCAL, ANSWERED },
+	{ "126.255.255.255", STATS_NOT_LOCAL, ANSWERED },
+	{ "fec0::1", STATS_NOT_LOCAL, ANSWERED },
+	{ "fbff::1", STATS_NOT_LOCAL, ANSWERED },
+	{ "2001:db8::1", STATS_NOT_LOCAL, ANSWERED },
+	{ "::2", STATS_NOT_LOCAL, ANSWERED },
+	{ "0.0.0.0", STATS_SOURCE_ADDRESS, STATS_SOURCE_ADDRESS },
+	{ "0.1.2.3", STATS_SOURCE_ADDRESS, STATS_SOURCE_ADDRESS },
+	{ "224.0.0.1", STATS_SOURCE_ADDRESS, STATS_SOURCE_ADDRESS },
+	{ "239.255.255.255", STATS_SOURCE_ADDRESS, STATS_SOURCE_ADDRESS },
+	{ "240.0.0.1", STATS_SOURCE_ADDRESS, STATS_SOURCE_ADDRESS },
+	{ "255.255.255.255", STATS_SOURCE_ADDRESS, STATS_SOURCE_ADDRESS },
+	{ "::", STATS_SOURCE_ADDRESS, STATS_SOURCE_ADDRESS },
+	{ "ff02::1", STATS_SOURCE_ADDRESS, STATS_SOURCE_ADDRESS },
+};
+
+START_TEST(test_sources)
+{
+	for (unsigned i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		ck_assert_msg(judge(sources[i].source, 40000, PROTOCOL_PLAIN) == sources[i].plain,
+			"one byte from %s", sources[i].source);
+		ck_assert_msg(judge(sources[i].source, 40000, PROTOCOL_EXTENDED) ==
+				      sources[i].extended,
+			"extended from %s", sources[i].source);
+	}
+}
+END_TEST
+
+START_TEST(test_open)
+{
+	settings.udp_open = true;
+	renew();
+	for (unsigned i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		ck_assert_msg(judge(sources[i].source, 40000, PROTOCOL_PLAIN) ==
+				      sources[i].extended,
+			"one byte from %s", sources[i].source);
+	}
+}
+END_TEST
+
+START_TEST(test_allow)
+{
+	allow("203.0.113.0/25");
+	allow("2001:db8::/48");
+	renew();
+	ck_assert_uint_eq(judge("203.0.113.127", 40000, PROTOCOL_PLAIN), ANSWERED);
+	ck_assert_uint_eq(judge("203.0.113.128", 40000, PROTOCOL_PLAIN), STATS_NOT_LOCAL);
+	ck_assert_uint_eq(judge("2001:db8:0:ffff::1", 40000, PROTOCOL_PLAIN), ANSWERED);
+	ck_assert_uint_eq(judge("2001:db8:1::1", 40000, PROTOCOL_PLAIN), STATS_NOT_LOCAL);
+	/* What is no host does not become one. */
+	settings.udp_allow_count = 0;
+	allow("0.0.0.0/0");
+	allow("::/0");
+	renew();
+	ck_assert_uint_eq(judge("203.0.113.128", 40000, PROTOCOL_PLAIN), ANSWERED);
+	ck_assert_uint_eq(judge("2001:db8:1::1", 40000, PROTOCOL_PLAIN), ANSWERED);
+	ck_assert_uint_eq(judge("224.0.0.1", 40000, PROTOCOL_PLAIN), STATS_SOURCE_ADDRESS);
+	ck_assert_uint_eq(judge("ff02::1", 40000, PROTOCOL_PLAIN), STATS_SOURCE_ADDRESS);
+}
+END_TEST
+
+/* Every port, of loopback too: it has servers like any other address. */
+START_TEST(test_ports)
+{
+	static const char *const from[] = { "127.0.0.1", "::1", "203.0.113.7" };
+
+	settings.rate = 0;
+	renew();
+	for (unsigned i = 0; i < 3; i++) {
+		for (unsigned port = 0; port < 65536; port++) {
+			bool server = port < 1024 || port == OUR_PORT;
+
+			now_ns += CLOCK_S / UDP_POLICY_OFF_NET_RATE;
+			if (judge(from[i], port, PROTOCOL_EXTENDED) !=
+				(server ? STATS_SOURCE_PORT : ANSWERED)) {
+				ck_abort_msg("port %u of %s", port, from[i]);
+			}
+		}
+	}
+}
+END_TEST
+
+START_TEST(test_destinations)
+{
+	static const struct {
+		const char *source, *to, *local;
+		bool answer;
+	} cases[] = {
+		{ "127.0.0.1", "127.0.0.1", "127.0.0.1", true },
+		{ "127.0.0.1", "127.255.255.255", "127.0.0.1", false },
+		{ "10.0.0.2", "10.0.0.1", "10.0.0.1", true },
+		{ "10.0.0.2", "10.0.0.255", "10.0.0.1", false },
+		{ "10.0.0.2", "255.255.255.255", "10.0.0.1", false },
+		{ "10.0.0.2", "224.0.0.1", "10.0.0.1", false },
+		{ "::1", "::1", NULL, true },
+		{ "fe80::2", "fe80::1", NULL, true },
+		{ "fe80::2", "ff02::1", NULL, false },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct udp_verdict verdict = judge_of(cases[i].source, 40000, PROTOCOL_PLAIN,
+			cases[i].to, cases[i].local);
+
+		ck_assert_msg(verdict.answer == cases[i].answer, "%s to %s", cases[i].source,
+			cases[i].to);
+		ck_assert(verdict.answer || verdict.reason == STATS_BROADCAST);
+	}
+}
+END_TEST
+
+/* How many of COUNT requests from SOURCE, all in one instant, are answered. */
+static unsigned count_answers(const char *source, unsigned count)
+{
+	unsigned answered = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		unsigned verdict = judge(source, 40000, PROTOCOL_EXTENDED);
+
+		ck_assert(verdict == ANSWERED || verdict == STATS_RATE_LIMITED);
+		answered += verdict == ANSWERED;
+	}
+	return answered;
+}
+
+START_TEST(test_rate)
+{
+	unsigned leaked;
+
+	ck_assert_uint_eq(count_answers("10.0.0.1", 125), 125);
+	/* 1,000 of 8,000, and six times its deviation. */
+	leaked = count_answers("10.0.0.1", 8000);
+	ck_assert_uint_ge(leaked, 1000 - 180);
+	ck_assert_uint_le(leaked, 1000 + 180);
+	ck_assert_uint_eq(count_answers("10.0.0.2", 125), 125);
+	ck_assert_uint_eq(count_answers("127.0.0.1", 10000), 10000);
+	ck_assert_uint_eq(count_answers("::1", 10000), 10000);
+	settings.rate = 0;
+	renew();
+	ck_assert_uint_eq(count_answers("10.0.0.1", 10000), 10000);
+}
+END_TEST
+
+START_TEST(test_dry_run)
+{
+	unsigned over = 0;
+
+	settings.rate_dry_run = true;
+	renew();
+	for (unsigned i = 0; i < 1000; i++) {
+		struct udp_verdict verdict =
+			judge_of("10.0.0.1", 40000, PROTOCOL_PLAIN, NULL, NULL);
+
+		ck_assert(verdict.answer);
+		over += verdict.over_rate;
+	}
+	ck_assert_uint_eq(over, 1000 - 125);
+	ck_assert_uint_eq(judge("203.0.113.7", 40000, PROTOCOL_PLAIN), STATS_NOT_LOCAL);
+}
+END_TEST
+
+/* All of them together, however many they are, and whatever they are allowed. */
+START_TEST(test_off_net_budget)
+{
+	enum protocol_request_kind kind = _i ? PROTOCOL_PLAIN : PROTOCOL_EXTENDED;
+	unsigned answered = 0;
+
+	settings.rate = 0;
+	settings.udp_open = _i;
+	allow("198.51.100.0/24");
+	renew();
+	/* 10^5 a second, for 2 s. */
+	for (unsigned i = 0; i < 200000; i++) {
+		static char source[INET_ADDRSTRLEN];
+		unsigned verdict;
+
+		snprintf(source, sizeof(source), "203.%u.%u.%u", i >> 16 & 255, i >> 8 & 255,
+			i & 255);
+		verdict = judge(source, 40000, kind);
+		if (verdict != ANSWERED && verdict != STATS_OFF_NET_LIMITED) {
+			ck_abort_msg("verdict %u on %s", verdict, source);
+		}
+		answered += verdict == ANSWERED;
+		now_ns += 10 * CLOCK_US;
+	}
+	ck_assert_uint_ge(answered, 3 * UDP_POLICY_OFF_NET_RATE - 1);
+	ck_assert_uint_le(answered, 3 * UDP_POLICY_OFF_NET_RATE + 1);
+	ck_assert_uint_eq(count_answers("198.51.100.1", 5000), 5000);
+	ck_assert_uint_eq(count_answers("10.0.0.1", 5000), 5000);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+	Suite *suite = suite_create("udp_policy");
+	TCase *tcase = tcase_create("udp_policy");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 30);
+	tcase_add_test(tcase, test_sources);
+	tcase_add_test(tcase, test_open);
+	tcase_add_test(tcase, test_allow);
+	tcase_add_test(tcase, test_ports);
+	tcase_add_test(tcase, test_destinations);
+	tcase_add_test(tcase, test_rate);
+	tcase_add_test(tcase, test_dry_run);
+	tcase_add_loop_test(tcase, test_off_net_budget, 0, 2);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
