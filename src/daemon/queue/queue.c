@@ -150,10 +150,11 @@ uint64_t queue_rest_ns(const struct queue *queue)
 
 bool queue_is_empty(const struct queue *queue)
 {
-	/* The library takes no const; it only reads. */
-	cds_lfs_stack_ptr_t stack = { ._s = (struct __cds_lfs_stack *)(uintptr_t)&queue->stack };
-
-	return cds_lfs_empty(stack);
+	/*
+	 * Without a name for the type of the argument, a transparent union: since liburcu 0.15 it
+	 * is another one, of pointers to const.
+	 */
+	return cds_lfs_empty((struct __cds_lfs_stack *)(uintptr_t)&queue->stack);
 }
 
 bool queue_is_finished(const struct queue *queue)
