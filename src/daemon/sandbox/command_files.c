@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/sandbox/command_files.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +10,6 @@
 #include <unistd.h>
 
 #include "common/io.h"
-#include "daemon/sandbox/parts.h"
 
 /* The kernel looks at 256 bytes of a script. */
 #define HEAD_BYTES	  256

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/sandbox/landlock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
@@ -9,7 +11,6 @@
 #include <unistd.h>
 
 #include "common/io.h"
-#include "daemon/sandbox/parts.h"
 
 /* Of linux/landlock.h, whatever its age; the kernel says which of them it knows. */
 #define EXECUTE	   (1ull << 0)
@@ -175,10 +176,10 @@ static void allow_removal(int ruleset_fd, uint64_t handled, const struct setting
 	}
 }
 
-static void allow_role(int ruleset_fd, uint64_t handled, const struct sandbox *sandbox,
+static void allow_role(int ruleset_fd, uint64_t handled, const struct settings *settings,
 	enum sandbox_role role, const struct command_files *command)
 {
-	bool strict = sandbox->settings->sandbox == SANDBOX_STRICT;
+	bool strict = settings->sandbox == SANDBOX_STRICT;
 
 	if (role == SANDBOX_SERVER) {
 		allow_all(ruleset_fd, handled, server_reads, COUNT(server_reads), READ);
@@ -193,23 +194,23 @@ static void allow_role(int ruleset_fd, uint64_t handled, const struct sandbox *s
 		allow(ruleset_fd, handled, "/", REFER);
 	}
 	if (role != SANDBOX_RUNNER) {
-		allow_removal(ruleset_fd, handled, sandbox->settings);
+		allow_removal(ruleset_fd, handled, settings);
 	}
 }
 
-int sandbox_landlock_enter(const struct sandbox *sandbox, enum sandbox_role role,
+int sandbox_landlock_enter(const struct settings *settings, int version, enum sandbox_role role,
 	const struct command_files *command)
 {
-	struct domain domain = domain_of(role, sandbox->settings->sandbox);
+	struct domain domain = domain_of(role, settings->sandbox);
 	int ruleset_fd;
 	int result;
 
-	limit_to(&domain, sandbox->landlock_version);
+	limit_to(&domain, version);
 	ruleset_fd = (int)syscall(SYS_landlock_create_ruleset, &domain, sizeof(domain), 0);
 	if (ruleset_fd < 0) {
 		return -1;
 	}
-	allow_role(ruleset_fd, domain.fs, sandbox, role, command);
+	allow_role(ruleset_fd, domain.fs, settings, role, command);
 	result = (int)syscall(SYS_landlock_restrict_self, ruleset_fd, 0);
 	io_close(&ruleset_fd);
 	return result;

@@ -12,16 +12,10 @@
 
 #include <stdbool.h>
 
+#include "daemon/sandbox/roles.h"
 #include "daemon/settings.h"
 
 struct sandbox;
-
-enum sandbox_role {
-	SANDBOX_MAIN,		/* starts runners, so it may do all that they may */
-	SANDBOX_RUNNER,		/* and the command that it executes */
-	SANDBOX_SERVER,		/* every other thread: executes nothing, writes no file */
-	SANDBOX_ROLES,
-};
 
 /* Was this program built so that SANDBOX_STRICT works? If not, *WHY is the reason. */
 bool sandbox_has_strict(const char **why);
@@ -57,7 +51,7 @@ int sandbox_start_watching(struct sandbox *sandbox);
 /* Takes NOTIFY_FD, see sandbox_enter(). May be called before the thread is started. */
 void sandbox_watch(const struct sandbox *sandbox, enum sandbox_role role, int *notify_fd);
 
-/* End the thread, once all that is watched has ended or is about to. NULL is fine. */
+/* End the thread, once all that it watches has ended or is about to. NULL is fine. */
 void sandbox_free(struct sandbox *sandbox);
 
 #endif

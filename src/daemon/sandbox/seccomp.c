@@ -6,6 +6,8 @@
  * What the server does for each request is decided by the number of the call alone. Such answers
  * the kernel keeps in a bitmap, and does not run the filter at all.
  */
+#include "daemon/sandbox/seccomp.h"
+
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
@@ -23,9 +25,8 @@
 
 #include "common/io.h"
 #include "daemon/sandbox/calls.h"
-#include "daemon/sandbox/parts.h"
 
-/* Below this, libseccomp cannot tell the kernel to notify anybody. */
+/* Below this, libseccomp cannot make a filter that notifies. */
 #define NOTIFY_API 5
 
 #define BINARY_TREE 2
@@ -42,7 +43,7 @@
 #define CLONE_FLAGS 0
 #endif
 
-/* Terminals: put input in their mouth. For older headers. */
+/* Give a terminal input as if it were typed. For older headers. */
 #ifndef TIOCLINUX
 #define TIOCLINUX 0x541C
 #endif
@@ -62,14 +63,12 @@ struct making {
 	int error;
 };
 
-bool sandbox_has_strict(const char **why)
+const char *sandbox_seccomp_lacks_strict(void)
 {
 #ifdef WITH_SANITIZER
-	*why = "this program is built with a sanitizer, which needs more";
-	return false;
+	return "this program is built with a sanitizer, which needs more";
 #else
-	*why = NULL;
-	return true;
+	return NULL;
 #endif
 }
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/sandbox/seccomp.h"
+
 #include <stdio.h>
 
-#include "daemon/sandbox/parts.h"
-
-bool sandbox_has_strict(const char **why)
+const char *sandbox_seccomp_lacks_strict(void)
 {
-	*why = "this program is built without libseccomp";
-	return false;
+	return "this program is built without libseccomp";
 }
 
 const char *sandbox_seccomp_lacks(void)

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The thread that answers for refused system calls, and names them in the log.
- *
- * Whoever makes such a call waits for this thread, perhaps with a lock of the C library in hand:
- * fork() holds that of malloc(). So it is none of those that wait for others: it answers before it
- * does anything that may take a lock, and what its own filter refuses fails without an answer.
- */
+#include "daemon/sandbox/watch.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -14,21 +9,18 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/io.h"
 #include "common/log.h"
-#include "daemon/sandbox/parts.h"
+#include "daemon/sandbox/filter.h"
+#include "daemon/sandbox/seccomp.h"
 
 /* The server, the runner, and runners that died a moment ago. */
 #define WATCHED_MAX 8
 
 /* System calls that have a limit of their own in the log; others share one with these. */
 #define LIMITS 64
-
-/* Newer kernels may have more to say than we know of. */
-#define ROOM_BYTES 512
 
 struct watched {
 	enum sandbox_role role;
@@ -41,52 +33,14 @@ struct watch {
 	struct log_limit limits[LIMITS];
 };
 
-bool sandbox_watch_is_possible(void)
+int sandbox_watch_send(int to_fd, enum sandbox_role role, int notify_fd)
 {
-	struct seccomp_notif_sizes sizes;
-	uint32_t action = SECCOMP_RET_USER_NOTIF;
+	const struct watched watched = { .role = role, .notify_fd = notify_fd };
 
-	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0 &&
-	       syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) == 0 &&
-	       sizes.seccomp_notif <= ROOM_BYTES && sizes.seccomp_notif_resp <= ROOM_BYTES;
+	return send(to_fd, &watched, sizeof(watched), MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
-int sandbox_seccomp_enter(const struct sock_fprog *program, int *notify_fd)
-{
-	/* Kernels before 5.16 would slow us down against Spectre 4, as if we ran scripts. */
-	unsigned flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-	long result;
-
-	if (notify_fd) {
-		flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
-	}
-	result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program);
-	if (result >= 0 && notify_fd) {
-		*notify_fd = (int)result;
-	}
-	return result < 0 ? -1 : 0;
-}
-
-int sandbox_watch_open(struct sandbox *sandbox)
-{
-	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sandbox->watch_fds);
-}
-
-void sandbox_watch(const struct sandbox *sandbox, enum sandbox_role role, int *notify_fd)
-{
-	struct watched watched = { .role = role, .notify_fd = *notify_fd };
-
-	if (*notify_fd < 0) {
-		return;
-	}
-	if (!sandbox ||
-	    send(sandbox->watch_fds[1], &watched, sizeof(watched), MSG_NOSIGNAL) < 0) {
-		io_close(notify_fd);
-	}
-	*notify_fd = -1;
-}
-
-/* Of the thread that called, so it says more than the process's. "?" if it is gone already. */
+/* The name of a thread: it says more than that of its process. "?" if the thread is gone. */
 static void read_name(pid_t tid, char *name, size_t size)
 {
 	char path[64];
@@ -122,27 +76,27 @@ static void refuse(struct watch *watch, const struct watched *watched)
 {
 	union {
 		struct seccomp_notif call;
-		char room[ROOM_BYTES];
+		char room[FILTER_NOTICE_BYTES];
 	} refused = { .room = { 0 } };
 	union {
 		struct seccomp_notif_resp answer;
-		char room[ROOM_BYTES];
+		char room[FILTER_NOTICE_BYTES];
 	} reply = { .room = { 0 } };
-
 	char thread[32];
 
-	/* ENOENT: whoever called was killed meanwhile. */
+	/* ENOENT: the thread that called was killed meanwhile. */
 	if (ioctl(watched->notify_fd, SECCOMP_IOCTL_NOTIF_RECV, &refused) < 0) {
 		return;
 	}
 	read_name((pid_t)refused.call.pid, thread, sizeof(thread));
+	/* Answer first, log then: the log takes a lock, which the caller may hold. */
 	reply.answer.id = refused.call.id;
 	reply.answer.error = -EPERM;
 	(void)ioctl(watched->notify_fd, SECCOMP_IOCTL_NOTIF_SEND, &reply);
 	log_refusal(watch, watched->role, &refused.call, thread);
 }
 
-/* Take what sandbox_watch() has sent. Returns false at the end. */
+/* Take what sandbox_watch_send() has sent. Returns false at the end. */
 static bool take(struct watch *watch, int from_fd)
 {
 	struct watched next;
@@ -151,7 +105,7 @@ static bool take(struct watch *watch, int from_fd)
 		return false;
 	}
 	if (watch->count == WATCHED_MAX) {
-		/* From now on its refused calls fail without a word. */
+		/* From now on its refused calls fail with ENOSYS, unnamed. */
 		io_close(&next.notify_fd);
 	} else {
 		watch->all[watch->count++] = next;
@@ -181,47 +135,20 @@ static bool watch_once(struct watch *watch, int from_fd)
 		if (fds[i].revents & POLLIN) {
 			refuse(watch, &watch->all[i - 1]);
 		} else if (fds[i].revents) {
-			/* Nobody is left who could call. Before Linux 5.9 nobody says so. */
+			/* No thread is left that could call. Kernels before 5.9 do not say so. */
 			forget(watch, i - 1);
 		}
 	}
 	return !fds[0].revents || take(watch, from_fd);
 }
 
-static void *watch_main(void *argument)
+void sandbox_watch_run(int from_fd)
 {
-	const struct sandbox *sandbox = argument;
 	struct watch watch = { .count = 0 };
 
-	pthread_setname_np(pthread_self(), "sandbox");
-	if (sandbox_enter(sandbox, SANDBOX_SERVER, NULL) < 0) {
-		log_error("the thread of the sandbox cannot enter it: %s", strerror(errno));
-	}
-	while (watch_once(&watch, sandbox->watch_fds[0])) {
+	while (watch_once(&watch, from_fd)) {
 	}
 	while (watch.count > 0) {
 		forget(&watch, watch.count - 1);
 	}
-	return NULL;
-}
-
-int sandbox_start_watching(struct sandbox *sandbox)
-{
-	int error = 0;
-
-	if (sandbox && sandbox->notifies) {
-		error = pthread_create(&sandbox->thread, NULL, watch_main, sandbox);
-		sandbox->watching = !error;
-	}
-	errno = error;
-	return error ? -1 : 0;
-}
-
-void sandbox_watch_end(struct sandbox *sandbox)
-{
-	io_close(&sandbox->watch_fds[1]);
-	if (sandbox->watching) {
-		pthread_join(sandbox->thread, NULL);
-	}
-	io_close(&sandbox->watch_fds[0]);
 }

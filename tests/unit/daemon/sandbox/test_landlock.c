@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/sandbox/parts.h"
+#include "daemon/sandbox/landlock.h"
 #include "unit/jail.h"
 
 static int probe_write(void)

@@ -10,7 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/sandbox/parts.h"
+#include "daemon/sandbox/command_files.h"
+#include "daemon/sandbox/landlock.h"
 #include "unit/jail.h"
 #include "unit/scratch.h"
 

@@ -16,7 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/sandbox/parts.h"
+#include "daemon/sandbox/filter.h"
+#include "daemon/sandbox/seccomp.h"
 #include "unit/jail.h"
 
 static int probe_execve(void)
@@ -258,7 +259,7 @@ END_TEST
 
 START_TEST(test_calls)
 {
-	if (!sandbox_seccomp_lacks() && sandbox_watch_is_possible()) {
+	if (!sandbox_seccomp_lacks() && sandbox_filter_can_notify()) {
 		jail_try_all(refused, sizeof(refused) / sizeof(refused[0]), expect_named);
 	}
 }
