@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "daemon/ingress/acceptor.h"
 #include "daemon/ingress/dispatcher.h"
+#include "daemon/ingress/fdpass_acceptor.h"
 #include "daemon/ingress/ingress.h"
 #include "daemon/ingress/udp_receiver.h"
 #include "daemon/listen/udp_socket.h"
@@ -27,7 +28,7 @@
  * The ingress threads, and what each of them is. A new kind of thread is a line here. They stop in
  * this order, the one that strangers may hold up last.
  */
-enum { ACCEPTOR, UDP_RECEIVER, DISPATCHER, PORTER, INGRESS_COUNT };
+enum { ACCEPTOR, UDP_RECEIVER, DISPATCHER, FDPASS_ACCEPTOR, INGRESS_COUNT };
 
 static const struct {
 	bool (*ours)(const struct listener *listener);
@@ -38,7 +39,7 @@ static const struct {
 	[ACCEPTOR] = { listener_is_plain_stream, acceptor_start, 4 },
 	[UDP_RECEIVER] = { listener_is_datagram, udp_receiver_start, 2 },
 	[DISPATCHER] = { listener_is_msgq, dispatcher_start, 1 },
-	[PORTER] = { listener_is_fdpass, porter_start, 1 },
+	[FDPASS_ACCEPTOR] = { listener_is_fdpass, fdpass_acceptor_start, 1 },
 };
 
 struct server {
@@ -84,6 +85,7 @@ static int start_ingress(struct server *server, unsigned kind, const struct sett
 	}
 	ingress->settings = settings;
 	ingress->listeners = server->listeners;
+	ingress->ours = kinds[kind].ours;
 	ingress->connections = server->connections;
 	ingress->queue = server->queue;
 	ingress->counters = stats_of(server->stats, kind);
@@ -116,7 +118,7 @@ struct server *server_start(const struct settings *settings, const struct listen
 	if (!server->connections || !server->stats || !server->queue || !server->uptime) {
 		goto fail;
 	}
-	if (has_work(listeners, PORTER)) {
+	if (has_work(listeners, FDPASS_ACCEPTOR)) {
 		server->writer = fdpass_writer_start(server->connections,
 			stats_of(server->stats, INGRESS_COUNT + settings->workers));
 		if (!server->writer) {

@@ -45,10 +45,10 @@ class Starvation(unittest.TestCase):
     def command(self, script):
         harness.fake_command(self.directory, script)
 
-    def daemon(self, *args):
+    def daemon(self, *args, unprivileged=True):
         return harness.Daemon(
             "-l", "tcp://127.0.0.1:0", "-l", "udp://127.0.0.1:0", "-l", "msgq://%#x" % self.key,
-            "-l", "unix-dgram://%s?mode=0666" % self.datagrams, *args, unprivileged=True,
+            "-l", "unix-dgram://%s?mode=0666" % self.datagrams, *args, unprivileged=unprivileged,
             command=self.directory + "/uptime",
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (LIMIT, LIMIT)))
 
@@ -91,6 +91,25 @@ class Starvation(unittest.TestCase):
         print("# TCP again after %.0f ms" % (1e3 * took_s), flush=True)
         self.assertLess(took_s, RELIEF_S * harness.SLOW)
         self.assertLess(self.ask_timed(daemon), 5 * harness.SLOW)
+
+    def test_limit_lowered_to_none(self):
+        """poll() itself fails then: the acceptor does not spin, and serves again afterwards."""
+        # As the same user: only that one may change its limits without a privilege.
+        with self.daemon(unprivileged=False) as daemon:
+            self.ask_beside(daemon)
+            resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (0, LIMIT))
+            # A thread that sleeps in poll() notices when it is woken.
+            self.connect(daemon)
+            daemon.wait_log("poll\\(\\) fails")
+            start, start_cpu = time.monotonic(), acceptor_cpu_s(daemon.pid)
+            while time.monotonic() - start < SPELL_S:
+                self.connect(daemon)
+                time.sleep(0.05)
+            share = (acceptor_cpu_s(daemon.pid) - start_cpu) / (time.monotonic() - start)
+            print("# acceptor %.1f %% of a core" % (100 * share), flush=True)
+            self.assertLess(share, 0.05)
+            resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
+            self.assertRegex(clients.ask_stream(daemon.address("tcp")), clients.UPTIME_LINE)
 
     def test_clients_that_wait(self):
         """Behind a command that takes long: who has waited enough goes, and another comes."""

@@ -1,16 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The acceptor thread takes connections from all stream listeners and queues them, but for those
- * that bring descriptors. These are the porter's, who is the same for them: to let go of what came
- * with a message may take as long as whoever sent it likes, see fdpass_writer.h.
+ * A thread that accepts connections. The acceptor itself serves the plain streams: it queues each
+ * connection as a request. Another role runs the same loop with hooks of its own.
  */
 #ifndef RUPTIME_DAEMON_INGRESS_ACCEPTOR_H
 #define RUPTIME_DAEMON_INGRESS_ACCEPTOR_H
 
 #include "daemon/ingress/ingress.h"
 
-/* Start the thread; stop it with ingress_stop(). Returns 0, or -1 with errno. */
-int acceptor_start(struct ingress *acceptor);
-int porter_start(struct ingress *porter);
+/* What a role does besides accepting. All of it runs in the thread, and none of it may block. */
+struct acceptor_hooks {
+	const char *thread_name;
+
+	/*
+	 * A connection was accepted and counted. REQUEST names its listener, descriptor and source.
+	 * Takes it: adds it to BATCH, or returns it to the pool and keeps the connection.
+	 */
+	void (*accepted)(struct ingress *ingress, struct request *request,
+		struct request_batch *batch);
+
+	/* The rest may be NULL. In each turn of the loop, before the listeners. */
+	void (*turn)(struct ingress *ingress);
+	/* When turn() must be called at the latest; CLOCK_NEVER: no need. */
+	uint64_t (*due_ns)(struct ingress *ingress);
+	/* After the listeners were drained: queue or end what is left. */
+	void (*drain)(struct ingress *ingress);
+};
+
+/* Start the acceptor; stop it with ingress_stop(). Returns 0, or -1 with errno. */
+int acceptor_start(struct ingress *ingress);
+
+/*
+ * The same for another role. HOOKS is borrowed, and so is CONTEXT until the thread has ended;
+ * WATCH_FD is polled beside the listeners (-1: none).
+ */
+int acceptor_start_role(struct ingress *ingress, const struct acceptor_hooks *hooks, void *context,
+	int watch_fd);
+
+/* The CONTEXT of the role, for its hooks. */
+void *acceptor_context(const struct ingress *ingress);
+
+/* A request of this thread's listener has ended without an answer, for REASON. */
+void acceptor_count_drop(struct ingress *ingress, const struct listener *listener,
+	enum stats_drop reason);
 
 #endif

@@ -131,7 +131,7 @@ static void *dispatcher_main(void *argument)
 			mind_queues(dispatcher);
 			mind_ns = clock_now_ns() + MIND_NS;
 		}
-		if (poll(watched, ingress->watched_count, clock_poll_ms(mind_ns)) <= 0) {
+		if (ingress_poll(ingress, ingress->watched_count, clock_poll_ms(mind_ns)) <= 0) {
 			continue;
 		}
 		for (unsigned i = 0; i < count; i++) {
@@ -174,7 +174,7 @@ int dispatcher_start(struct ingress *ingress)
 	struct dispatcher *dispatcher;
 	int error;
 
-	if (ingress_prepare(ingress, listener_is_msgq,
+	if (ingress_prepare(ingress,
 		    sizeof(*dispatcher) + count * sizeof(dispatcher->receivers[0])) < 0) {
 		return -1;
 	}

@@ -46,15 +46,15 @@ struct fdpass_gate *fdpass_gate_new(void)
 	return gate;
 }
 
-/* Vacate PLACE: its connection goes to *VISITOR, and what it has sent by now. */
-static void vacate(struct fdpass_gate *gate, struct place *place, struct fdpass_visitor *visitor)
+/* Vacate PLACE: its connection goes to *CLIENT, and what it has sent by now. */
+static void vacate(struct fdpass_gate *gate, struct place *place, struct fdpass_client *client)
 {
-	*visitor = (struct fdpass_visitor){
+	*client = (struct fdpass_client){
 		.listener = place->listener,
 		.conn_fd = place->conn_fd,
 		.source = place->source,
 	};
-	visitor->result = fdpass_receive(place->conn_fd, &visitor->passed_fd);
+	client->result = fdpass_receive(place->conn_fd, &client->passed_fd);
 	epoll_ctl(gate->watch_fd, EPOLL_CTL_DEL, place->conn_fd, NULL);
 	*(place->older ? &place->older->newer : &gate->oldest) = place->newer;
 	*(place->newer ? &place->newer->older : &gate->newest) = place->older;
@@ -66,26 +66,26 @@ void fdpass_gate_free(struct fdpass_gate *gate)
 {
 	if (gate) {
 		while (gate->oldest) {
-			struct fdpass_visitor visitor;
+			struct fdpass_client client;
 
-			vacate(gate, gate->oldest, &visitor);
-			fdpass_discard(&visitor.passed_fd);
-			io_close(&visitor.conn_fd);
+			vacate(gate, gate->oldest, &client);
+			fdpass_discard(&client.passed_fd);
+			io_close(&client.conn_fd);
 		}
 		io_close(&gate->watch_fd);
 		free(gate);
 	}
 }
 
-bool fdpass_gate_enter(struct fdpass_gate *gate, struct fdpass_visitor *visitor, uint64_t now_ns)
+bool fdpass_gate_enter(struct fdpass_gate *gate, struct fdpass_client *client, uint64_t now_ns)
 {
-	const struct fdpass_visitor entering = *visitor;
+	const struct fdpass_client entering = *client;
 	struct epoll_event event = { .events = EPOLLIN };
 	bool crowded = !gate->unused;
 	struct place *place;
 
 	if (crowded) {
-		vacate(gate, gate->oldest, visitor);
+		vacate(gate, gate->oldest, client);
 	}
 	place = gate->unused;
 	gate->unused = place->newer;
@@ -101,7 +101,7 @@ bool fdpass_gate_enter(struct fdpass_gate *gate, struct fdpass_visitor *visitor,
 	event.data.ptr = place;
 	/* Without an entry of its own it would wait in vain: out with it, in place of nobody. */
 	if (epoll_ctl(gate->watch_fd, EPOLL_CTL_ADD, entering.conn_fd, &event) < 0 && !crowded) {
-		vacate(gate, place, visitor);
+		vacate(gate, place, client);
 		return true;
 	}
 	return crowded;
@@ -117,20 +117,20 @@ uint64_t fdpass_gate_due_ns(const struct fdpass_gate *gate)
 	return gate->oldest ? gate->oldest->due_ns : CLOCK_NEVER;
 }
 
-bool fdpass_gate_leave(struct fdpass_gate *gate, uint64_t now_ns, struct fdpass_visitor *visitor)
+bool fdpass_gate_leave(struct fdpass_gate *gate, uint64_t now_ns, struct fdpass_client *client)
 {
 	struct epoll_event event;
 
 	if (epoll_wait(gate->watch_fd, &event, 1, 0) == 1) {
-		vacate(gate, event.data.ptr, visitor);
+		vacate(gate, event.data.ptr, client);
 		/* Readable, and yet nothing to receive (such as MSG_OOB): not again and again. */
-		if (visitor->result == FDPASS_LATER) {
-			visitor->result = FDPASS_NONE;
+		if (client->result == FDPASS_LATER) {
+			client->result = FDPASS_NONE;
 		}
 		return true;
 	}
 	if (fdpass_gate_due_ns(gate) <= now_ns) {
-		vacate(gate, gate->oldest, visitor);
+		vacate(gate, gate->oldest, client);
 		return true;
 	}
 	return false;

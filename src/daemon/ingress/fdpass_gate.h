@@ -18,7 +18,7 @@
 #define FDPASS_GATE_PATIENCE_S 2
 
 /* A connection at the gate, or one that leaves it. Both descriptors become the caller's. */
-struct fdpass_visitor {
+struct fdpass_client {
 	const struct listener *listener;
 	int conn_fd;
 	unsigned source;		/* what the connection counts for, see connections.h */
@@ -35,11 +35,11 @@ struct fdpass_gate *fdpass_gate_new(void);
 void fdpass_gate_free(struct fdpass_gate *gate);
 
 /*
- * Takes the connection of *VISITOR, who has not brought anything yet. Returns true if somebody has
- * to leave at once, whom *VISITOR names then: the one that made room, after a last look at what it
+ * Takes the connection of *CLIENT, who has not brought anything yet. Returns true if somebody has
+ * to leave at once, whom *CLIENT names then: the one that made room, after a last look at what it
  * has sent; or the same one, if the kernel cannot watch it.
  */
-bool fdpass_gate_enter(struct fdpass_gate *gate, struct fdpass_visitor *visitor, uint64_t now_ns);
+bool fdpass_gate_enter(struct fdpass_gate *gate, struct fdpass_client *client, uint64_t now_ns);
 
 /* Readable when fdpass_gate_leave() has somebody who sent something or has gone. */
 int fdpass_gate_fd(const struct fdpass_gate *gate);
@@ -48,6 +48,6 @@ int fdpass_gate_fd(const struct fdpass_gate *gate);
 uint64_t fdpass_gate_due_ns(const struct fdpass_gate *gate);
 
 /* Let the next one out who has sent something, has gone, or whose time is over. */
-bool fdpass_gate_leave(struct fdpass_gate *gate, uint64_t now_ns, struct fdpass_visitor *visitor);
+bool fdpass_gate_leave(struct fdpass_gate *gate, uint64_t now_ns, struct fdpass_client *client);
 
 #endif

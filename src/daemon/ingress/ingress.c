@@ -5,12 +5,16 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/log.h"
 
-static void watch(struct ingress *ingress, bool (*ours)(const struct listener *))
+/* Between two rounds of a thread whose poll() fails. */
+#define BLIND_REST_MS 20
+
+static void watch(struct ingress *ingress)
 {
 	const struct listener_set *listeners = ingress->listeners;
 
@@ -19,7 +23,7 @@ static void watch(struct ingress *ingress, bool (*ours)(const struct listener *)
 		const struct listener *listener = &listeners->all[i];
 
 		ingress->watched[i + 1] = (struct pollfd){
-			.fd = ours(listener) ? listener->fd : -1,
+			.fd = ingress->ours(listener) ? listener->fd : -1,
 			.events = POLLIN,
 		};
 	}
@@ -30,8 +34,7 @@ void ingress_watch_too(struct ingress *ingress, int fd)
 	ingress->watched[ingress->watched_count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
-int ingress_prepare(struct ingress *ingress, bool (*ours)(const struct listener *),
-	size_t state_bytes)
+int ingress_prepare(struct ingress *ingress, size_t state_bytes)
 {
 	ingress->running = false;
 	ingress->woke = false;
@@ -47,8 +50,28 @@ int ingress_prepare(struct ingress *ingress, bool (*ours)(const struct listener 
 		errno = error;
 		return -1;
 	}
-	watch(ingress, ours);
+	watch(ingress);
 	return 0;
+}
+
+int ingress_poll(struct ingress *ingress, unsigned count, int wait_ms)
+{
+	static struct log_limit limit;
+	int ready = poll(ingress->watched, count, wait_ms);
+	uint64_t stop;
+
+	if (ready >= 0 || errno == EINTR) {
+		return ready;
+	}
+	log_limited(&limit, "poll() fails: %s; every listener is tried instead", strerror(errno));
+	poll(NULL, 0, BLIND_REST_MS);
+	/* Not by poll(): it refuses even one descriptor if the limit is 0. */
+	ingress->watched[0].revents =
+		read(ingress->stop_fd, &stop, sizeof(stop)) == sizeof(stop) ? POLLIN : 0;
+	for (unsigned i = 1; i < count; i++) {
+		ingress->watched[i].revents = ingress->watched[i].fd < 0 ? 0 : POLLIN;
+	}
+	return (int)count;
 }
 
 int ingress_run(struct ingress *ingress, void *(*main)(void *))

@@ -20,6 +20,7 @@ struct ingress {
 	/* Given by whoever starts it; borrowed until ingress_stop() returns. */
 	const struct settings *settings;
 	const struct listener_set *listeners;
+	bool (*ours)(const struct listener *);	/* which of them the thread serves */
 	struct connections *connections;
 	struct queue *queue;
 	struct stats_counters *counters;
@@ -38,15 +39,22 @@ struct ingress {
 
 /*
  * Prepare all that is its own, with STATE_BYTES of zeroed memory for the thread to work with, and
- * watch the listeners that are OURS: the stop descriptor first, then one entry for each listener
+ * watch the listeners that are ours: the stop descriptor first, then one entry for each listener
  * in the order of the set, where those of others are left out by a negative descriptor.
  * Returns 0, or -1 with errno and nothing left behind.
  */
-int ingress_prepare(struct ingress *ingress, bool (*ours)(const struct listener *),
-	size_t state_bytes);
+int ingress_prepare(struct ingress *ingress, size_t state_bytes);
 
 /* Watch one more descriptor, behind the listeners. Once only, before ingress_run(). */
 void ingress_watch_too(struct ingress *ingress, int fd);
+
+/*
+ * poll() on the first COUNT that are watched, for WAIT_MS. Where poll() itself cannot work, for
+ * want of memory or because the limit of descriptors was lowered below COUNT, it rests a little
+ * and calls every listener ready, so that the caller tries them. Returns as poll() does; -1 means
+ * a signal.
+ */
+int ingress_poll(struct ingress *ingress, unsigned count, int wait_ms);
 
 /*
  * Start MAIN as a thread on INGRESS. Returns 0, or -1 with errno: then what was prepared is still

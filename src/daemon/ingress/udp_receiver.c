@@ -232,11 +232,11 @@ static int wait_for_more(struct receiver *receiver)
 
 	/* After a wait nobody could tell whether there had been anything to wait for. */
 	if (receiver->more_ns) {
-		ready = poll(ingress->watched, ingress->watched_count, 0);
+		ready = ingress_poll(ingress, ingress->watched_count, 0);
 	}
 	if (ready == 0) {
 		receiver->more_ns = 0;
-		ready = poll(ingress->watched, ingress->watched_count, -1);
+		ready = ingress_poll(ingress, ingress->watched_count, -1);
 	}
 	return ready;
 }
@@ -322,7 +322,7 @@ int udp_receiver_start(struct ingress *ingress)
 		udp_policy_new(ingress->settings, ingress->listeners, clock_now_ns);
 	struct receiver *receiver;
 
-	if (!policy || ingress_prepare(ingress, listener_is_datagram, sizeof(*receiver)) < 0) {
+	if (!policy || ingress_prepare(ingress, sizeof(*receiver)) < 0) {
 		goto fail;
 	}
 	receiver = ingress->state;

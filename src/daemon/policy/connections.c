@@ -46,7 +46,7 @@ struct node {
 };
 
 struct connections {
-	pthread_mutex_t lock;		/* of whoever enters: the acceptor and the porter */
+	pthread_mutex_t lock;		/* taken by the acceptor and the fdpass acceptor */
 	unsigned max;
 	unsigned max_per_source;
 	unsigned room;			/* as far as we know */

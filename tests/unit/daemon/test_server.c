@@ -264,8 +264,8 @@ START_TEST(test_threads_that_do_not_start)
 		ck_assert_uint_eq(process_descriptors(), descriptors);
 	}
 	/*
-	 * The scribe, two workers, the acceptor, the UDP receiver, two for the queues, the
-	 * dispatcher and the porter.
+	 * The fdpass writer, two workers, the acceptor, the UDP receiver, two for the queues, the
+	 * dispatcher and the fdpass acceptor.
 	 */
 	ck_assert_int_eq(refused_thread, 9);
 	stop();

@@ -41,28 +41,28 @@ static void tear_down(void)
 static int enter(const struct listener *listener, uint64_t now_ns)
 {
 	struct sockets_pair pair = sockets_unix_pair();
-	struct fdpass_visitor visitor = {
+	struct fdpass_client client = {
 		.listener = listener,
 		.conn_fd = pair.server_fd,
 		.source = SOURCE,
 	};
 
-	ck_assert(!fdpass_gate_enter(gate, &visitor, now_ns));
+	ck_assert(!fdpass_gate_enter(gate, &client, now_ns));
 	return pair.client_fd;
 }
 
-static void see_off(struct fdpass_visitor *visitor)
+static void see_off(struct fdpass_client *client)
 {
-	fdpass_discard(&visitor->passed_fd);
-	io_close(&visitor->conn_fd);
+	fdpass_discard(&client->passed_fd);
+	io_close(&client->conn_fd);
 }
 
 START_TEST(test_empty)
 {
-	struct fdpass_visitor visitor;
+	struct fdpass_client client;
 
 	ck_assert_uint_eq(fdpass_gate_due_ns(gate), CLOCK_NEVER);
-	ck_assert(!fdpass_gate_leave(gate, NOW_NS, &visitor));
+	ck_assert(!fdpass_gate_leave(gate, NOW_NS, &client));
 	fdpass_gate_free(NULL);
 }
 END_TEST
@@ -70,10 +70,10 @@ END_TEST
 START_TEST(test_results)
 {
 	enum fdpass_result expected = FDPASS_END;
-	struct fdpass_visitor visitor;
+	struct fdpass_client client;
 	int client_fd = enter(&listeners[1], NOW_NS);
 
-	ck_assert(!fdpass_gate_leave(gate, NOW_NS, &visitor));
+	ck_assert(!fdpass_gate_leave(gate, NOW_NS, &client));
 	switch (_i) {
 	case 0:
 		expected = FDPASS_GOT;
@@ -91,20 +91,20 @@ START_TEST(test_results)
 	default:
 		io_close(&client_fd);
 	}
-	ck_assert(fdpass_gate_leave(gate, NOW_NS, &visitor));
-	ck_assert_int_eq(visitor.result, expected);
-	ck_assert((visitor.passed_fd >= 0) == (expected == FDPASS_GOT));
-	ck_assert_ptr_eq(visitor.listener, &listeners[1]);
+	ck_assert(fdpass_gate_leave(gate, NOW_NS, &client));
+	ck_assert_int_eq(client.result, expected);
+	ck_assert((client.passed_fd >= 0) == (expected == FDPASS_GOT));
+	ck_assert_ptr_eq(client.listener, &listeners[1]);
 	ck_assert_uint_eq(fdpass_gate_due_ns(gate), CLOCK_NEVER);
-	ck_assert(!fdpass_gate_leave(gate, NOW_NS + PATIENCE_NS, &visitor));
-	see_off(&visitor);
+	ck_assert(!fdpass_gate_leave(gate, NOW_NS + PATIENCE_NS, &client));
+	see_off(&client);
 	io_close(&client_fd);
 }
 END_TEST
 
 START_TEST(test_expiry)
 {
-	struct fdpass_visitor visitor;
+	struct fdpass_client client;
 	int client_fds[3];
 
 	for (unsigned i = 0; i < 3; i++) {
@@ -112,11 +112,11 @@ START_TEST(test_expiry)
 	}
 	for (unsigned i = 0; i < 3; i++) {
 		ck_assert_uint_eq(fdpass_gate_due_ns(gate), NOW_NS + i + PATIENCE_NS);
-		ck_assert(!fdpass_gate_leave(gate, NOW_NS + i + PATIENCE_NS - 1, &visitor));
-		ck_assert(fdpass_gate_leave(gate, NOW_NS + i + PATIENCE_NS, &visitor));
-		ck_assert_int_eq(visitor.result, FDPASS_LATER);
-		ck_assert_ptr_eq(visitor.listener, &listeners[i % 2]);
-		see_off(&visitor);
+		ck_assert(!fdpass_gate_leave(gate, NOW_NS + i + PATIENCE_NS - 1, &client));
+		ck_assert(fdpass_gate_leave(gate, NOW_NS + i + PATIENCE_NS, &client));
+		ck_assert_int_eq(client.result, FDPASS_LATER);
+		ck_assert_ptr_eq(client.listener, &listeners[i % 2]);
+		see_off(&client);
 		io_close(&client_fds[i]);
 	}
 }
@@ -126,7 +126,7 @@ END_TEST
 START_TEST(test_crowded)
 {
 	struct sockets_pair pair = sockets_unix_pair();
-	struct fdpass_visitor visitor;
+	struct fdpass_client client;
 	int client_fds[FDPASS_GATE_MAX];
 
 	for (unsigned i = 0; i < FDPASS_GATE_MAX; i++) {
@@ -135,13 +135,13 @@ START_TEST(test_crowded)
 	if (_i) {
 		ck_assert_int_eq(fdpass_send(client_fds[0], STDIN_FILENO), 0);
 	}
-	visitor = (struct fdpass_visitor){ .listener = &listeners[1], .conn_fd = pair.server_fd };
-	ck_assert(fdpass_gate_enter(gate, &visitor, NOW_NS + CLOCK_S));
-	ck_assert_uint_eq(visitor.source, SOURCE);
-	ck_assert_int_eq(visitor.result, _i ? FDPASS_GOT : FDPASS_LATER);
-	ck_assert_ptr_eq(visitor.listener, &listeners[0]);
+	client = (struct fdpass_client){ .listener = &listeners[1], .conn_fd = pair.server_fd };
+	ck_assert(fdpass_gate_enter(gate, &client, NOW_NS + CLOCK_S));
+	ck_assert_uint_eq(client.source, SOURCE);
+	ck_assert_int_eq(client.result, _i ? FDPASS_GOT : FDPASS_LATER);
+	ck_assert_ptr_eq(client.listener, &listeners[0]);
 	ck_assert_uint_eq(fdpass_gate_due_ns(gate), NOW_NS + 1 + PATIENCE_NS);
-	see_off(&visitor);
+	see_off(&client);
 	for (unsigned i = 0; i < FDPASS_GATE_MAX; i++) {
 		io_close(&client_fds[i]);
 	}
@@ -162,7 +162,7 @@ START_TEST(test_model)
 
 	random_init();
 	for (unsigned step = 0; step < 5000; step++) {
-		struct fdpass_visitor visitor;
+		struct fdpass_client client;
 		unsigned which = count ? random_below(count) : 0;
 		unsigned expected = 0;
 
@@ -182,16 +182,16 @@ START_TEST(test_model)
 			}
 			expected += model[i].sent;
 			io_close(&model[i].client_fd);
-			ck_assert(fdpass_gate_leave(gate, now_ns, &visitor));
-			expected -= visitor.result == FDPASS_GOT;
-			see_off(&visitor);
+			ck_assert(fdpass_gate_leave(gate, now_ns, &client));
+			expected -= client.result == FDPASS_GOT;
+			see_off(&client);
 			for (unsigned j = i; j + 1 < count; j++) {
 				model[j] = model[j + 1];
 			}
 			count--;
 		}
 		ck_assert_uint_eq(expected, 0);
-		ck_assert(!fdpass_gate_leave(gate, now_ns, &visitor));
+		ck_assert(!fdpass_gate_leave(gate, now_ns, &client));
 		ck_assert_uint_eq(fdpass_gate_due_ns(gate), count ? model[0].due_ns : CLOCK_NEVER);
 	}
 	while (count) {
