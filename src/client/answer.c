@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/answer.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,22 +12,28 @@ static ssize_t refuse(const char **why, const char *reason)
 	return -1;
 }
 
+/* The length of what stands before the end of a line, which is "\n" or "\r\n". */
+static size_t content_bytes(const char *line, size_t len)
+{
+	size_t content = len - 1;
+
+	return content && line[content - 1] == '\r' ? content - 1 : content;
+}
+
 ssize_t answer_scan(const char *text, size_t len, const char **why)
 {
 	size_t seen = len < LINE_MAX_BYTES ? len : LINE_MAX_BYTES;
 	const char *end = seen ? memchr(text, '\n', seen) : NULL;
-	size_t shown = end ? (size_t)(end - text) : seen;
+	size_t line_len;
 
-	if (shown && !protocol_is_printable(text, shown)) {
-		return refuse(why, "unprintable answer");
-	}
 	if (!end) {
 		return seen < LINE_MAX_BYTES ? 0 : refuse(why, "line longer than 512 bytes");
 	}
-	if (!shown) {
+	line_len = (size_t)(end - text) + 1;
+	if (!content_bytes(text, line_len)) {
 		return refuse(why, "empty line");
 	}
-	if (shown + 1 < len) {
+	if (line_len < len) {
 		return refuse(why, "more than one line");
 	}
 	return (ssize_t)len;
@@ -37,18 +42,21 @@ ssize_t answer_scan(const char *text, size_t len, const char **why)
 int answer_take_line(struct answer *answer, const char *line, size_t len)
 {
 	const size_t prefix = strlen(PROTOCOL_ERROR_PREFIX);
+	const size_t content = content_bytes(line, len);
+	size_t used;
 
 	if (len > prefix && memcmp(line, PROTOCOL_ERROR_PREFIX, prefix) == 0) {
 		answer->line[0] = '\0';
-		snprintf(answer->reason, sizeof(answer->reason), "%.*s", (int)(len - prefix - 1),
-			line + prefix);
+		text_escape(answer->reason, sizeof(answer->reason), line + prefix,
+			content > prefix ? content - prefix : 0);
 		if (!answer->reason[0]) {
 			answer_fail(answer, "the server failed and gave no reason");
 		}
 		return -1;
 	}
-	memcpy(answer->line, line, len);
-	answer->line[len] = '\0';
+	used = text_escape(answer->line, sizeof(answer->line), line, content);
+	memcpy(answer->line + used, line + content, len - content);
+	answer->line[used + len - content] = '\0';
 	answer->reason[0] = '\0';
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a client believes. A server may be anybody: a line is taken only if it is short, printable
- * and complete, so that nothing it holds can act on a terminal or fill a table.
+ * What a client believes. Any program may answer in the server's place: a line is taken only if it
+ * is short and complete, and what is not printable in it is escaped, so that nothing it holds can
+ * act on a terminal or fill a table.
  *
  * All of this is pure and thread-safe.
  */
@@ -13,16 +14,20 @@
 #include <sys/types.h>
 
 #include "common/protocol.h"
+#include "common/text.h"
 
+#define ANSWER_TEXT_BYTES (TEXT_ESCAPED_BYTES * PROTOCOL_TRUSTED_LINE_MAX_BYTES + 1)
+
+/* Both texts are escaped as in text_escape(). */
 struct answer {
-	/* With its '\n', and a NUL; "": none, or the server has written it to a descriptor. */
-	char line[PROTOCOL_TRUSTED_LINE_MAX_BYTES + 1];
-	char reason[PROTOCOL_TRUSTED_LINE_MAX_BYTES];	/* why there is none, without '\n' */
-	uint64_t rtt_ns;				/* from the request to the line's end */
+	/* With its end, "\n" or "\r\n"; "": none, or the server has written it to a descriptor. */
+	char line[ANSWER_TEXT_BYTES];
+	char reason[ANSWER_TEXT_BYTES];	/* why there is no line, without '\n' */
+	uint64_t rtt_ns;		/* from the request to the line's end */
 };
 
 /*
- * Look at the first LEN bytes of a stream that ought to be one line and then end.
+ * Look at the first LEN bytes of a stream that ought to be one line.
  * Returns the line's length with its '\n' if that is all there is, 0 as long as more is needed, or
  * -1 with *WHY, a constant, if these bytes can never become such a line.
  */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/random.h>
 
+#include "client/resolver.h"
 #include "client/transport.h"
 #include "common/resolve.h"
 
@@ -16,6 +17,9 @@ struct asking {
 	const struct ask_options *options;
 	const struct transport *transport;
 	void *talk;
+	struct resolver *resolver;
+	bool looking_up;		/* the resolver has been asked, and has not answered yet */
+	struct addrinfo *addresses;	/* of this try */
 	struct ask_outcome *outcome;
 };
 
@@ -64,6 +68,12 @@ static uint16_t jitter(void)
 	return random;
 }
 
+/* Wait until one of FDS is ready or the clock shows WAKE_NS. */
+static int wait_until(struct pollfd *fds, unsigned count, uint64_t wake_ns)
+{
+	return poll(fds, count, clock_poll_ms(wake_ns)) < 0 && errno != EINTR ? -1 : 0;
+}
+
 /* Drive the talk until it is decided, or until UNTIL_NS. */
 static enum transport_state drive(struct asking *asking, uint64_t until_ns)
 {
@@ -80,11 +90,51 @@ static enum transport_state drive(struct asking *asking, uint64_t until_ns)
 			return state;
 		}
 		count = asking->transport->watch(asking->talk, fds, &wake_ns);
-		if (poll(fds, count, clock_poll_ms(wake_ns)) < 0 && errno != EINTR) {
+		if (wait_until(fds, count, wake_ns) < 0) {
 			transport_fail(answer, errno);
 			return TRANSPORT_BROKEN;
 		}
 	}
+}
+
+static enum transport_state take_addresses(struct asking *asking,
+	const struct resolver_result *result)
+{
+	asking->looking_up = false;
+	asking->addresses = result->addresses;
+	if (asking->addresses) {
+		return TRANSPORT_PENDING;
+	}
+	answer_fail(&asking->outcome->answer, result->why);
+	return result->error == ENOENT ? TRANSPORT_DECLINED : TRANSPORT_BROKEN;
+}
+
+/* Returns PENDING when the addresses are there. A look-up that is under way is not repeated. */
+static enum transport_state look_up(struct asking *asking, uint64_t deadline_ns)
+{
+	struct pollfd fd = { .fd = resolver_fd(asking->resolver), .events = POLLIN };
+	struct answer *answer = &asking->outcome->answer;
+	struct resolver_result result;
+
+	if (resolve_at_once(asking->address, asking->options->family, &asking->addresses) == 0) {
+		return TRANSPORT_PENDING;
+	}
+	if (!asking->looking_up && resolver_ask(asking->resolver, asking->address, NULL) < 0) {
+		transport_fail(answer, errno);
+		return TRANSPORT_BROKEN;
+	}
+	asking->looking_up = true;
+	while (!resolver_take(asking->resolver, &result)) {
+		if (clock_now_ns() >= deadline_ns) {
+			answer_fail(answer, "timed out looking up the name");
+			return TRANSPORT_FAILED;
+		}
+		if (wait_until(&fd, 1, deadline_ns) < 0) {
+			transport_fail(answer, errno);
+			return TRANSPORT_BROKEN;
+		}
+	}
+	return take_addresses(asking, &result);
 }
 
 /*
@@ -93,20 +143,18 @@ static enum transport_state drive(struct asking *asking, uint64_t until_ns)
  */
 static enum transport_state try_once(struct asking *asking)
 {
-	struct answer *answer = &asking->outcome->answer;
-	struct addrinfo *addresses;
+	uint64_t deadline_ns = clock_now_ns() + asking->options->timeout_ns;
 	enum transport_state state;
-	const char *why;
 
 	asking->outcome->tries++;
-	if (resolve_sockets(asking->address, asking->options->family, &addresses, &why) < 0) {
-		answer_fail(answer, why);
-		return errno == ENOENT ? TRANSPORT_DECLINED : TRANSPORT_BROKEN;
+	state = look_up(asking, deadline_ns);
+	if (state != TRANSPORT_PENDING) {
+		return state;
 	}
-	asking->transport->start(asking->talk, addresses,
-		clock_now_ns() + asking->options->timeout_ns);
+	asking->transport->start(asking->talk, asking->addresses, deadline_ns);
 	state = drive(asking, CLOCK_NEVER);
-	resolve_free(addresses);
+	resolve_free(asking->addresses);
+	asking->addresses = NULL;
 	return state;
 }
 
@@ -148,13 +196,15 @@ void ask(const struct address *address, const struct ask_options *options,
 	enum transport_state state = TRANSPORT_BROKEN;
 
 	*outcome = (struct ask_outcome){ .tries = 0 };
-	asking.talk = asking.transport->open(address);
+	asking.resolver = resolver_start(options->family, 1);
+	asking.talk = asking.resolver ? asking.transport->open(address) : NULL;
 	if (!asking.talk) {
 		transport_fail(&outcome->answer, errno);
 	} else {
 		state = try_and_rest(&asking);
 		asking.transport->close(asking.talk);
 	}
+	resolver_stop(asking.resolver);
 	if (state == TRANSPORT_ANSWERED) {
 		outcome->status = ASK_ANSWERED;
 	} else {

@@ -18,7 +18,7 @@
 
 struct ask_options {
 	int family;		/* AF_UNSPEC, AF_INET or AF_INET6 */
-	uint64_t timeout_ns;	/* of one try; looking the name up is not part of it */
+	uint64_t timeout_ns;	/* of one try, looking the name up included */
 	unsigned tries;		/* at least 1; not used with WAIT */
 	bool wait;		/* keep trying */
 	uint64_t wait_ns;	/* for so long; CLOCK_NEVER: until the host answers */
@@ -38,7 +38,7 @@ struct ask_outcome {
 
 /*
  * Ask ADDRESS, whose port is a number. Blocks.
- * Thread-safe; holds no descriptor when it returns.
+ * Thread-safe. A look-up that hangs may go on in a thread of its own when it returns.
  */
 void ask(const struct address *address, const struct ask_options *options,
 	struct ask_outcome *outcome);

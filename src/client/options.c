@@ -77,11 +77,28 @@ static int parse_tries(struct ask_options *ask, const char *text)
 	return 0;
 }
 
-static int parse_wait(struct ask_options *ask, const char *text)
+/*
+ * An argument that may be left out stands behind '='. In "--wait 3s" it has been left out, and "3s"
+ * would be a host to ask: NEXT is the word behind the option, or NULL.
+ */
+static int refuse_separate_duration(const char *name, const char *next)
+{
+	uint64_t ns;
+
+	if (!next || units_parse_duration(next, &ns) < 0) {
+		return 0;
+	}
+	cli_complain(&options_cli, "--%s %s: the duration stands behind '=', as in --%s=%s", name,
+		next, name, next);
+	return -1;
+}
+
+static int parse_wait(struct ask_options *ask, const char *text, const char *next)
 {
 	ask->wait = true;
 	ask->wait_ns = CLOCK_NEVER;
-	return text ? parse_duration("wait", text, &ask->wait_ns) : 0;
+	return text ? parse_duration("wait", text, &ask->wait_ns)
+		    : refuse_separate_duration("wait", next);
 }
 
 static int parse_address(struct options *options, enum address_scheme bare, const char *text)
@@ -97,7 +114,7 @@ static int parse_address(struct options *options, enum address_scheme bare, cons
 }
 
 static int take_option(struct options *options, enum address_scheme *bare, int key,
-	const char *argument)
+	const char *argument, const char *next)
 {
 	switch (key) {
 	case '4':
@@ -117,7 +134,7 @@ static int take_option(struct options *options, enum address_scheme *bare, int k
 	case KEY_TRIES:
 		return parse_tries(&options->ask, argument);
 	case KEY_WAIT:
-		return parse_wait(&options->ask, argument);
+		return parse_wait(&options->ask, argument, next);
 	case 'q':
 		options->quiet = true;
 		return 0;
@@ -143,7 +160,7 @@ enum options_action options_parse(struct options *options, int argc, char **argv
 		if (key == 'V') {
 			return OPTIONS_SHOW_VERSION;
 		}
-		if (take_option(options, &bare, key, argument) < 0) {
+		if (take_option(options, &bare, key, argument, argv[optind]) < 0) {
 			return OPTIONS_WRONG;
 		}
 	}

@@ -29,11 +29,13 @@ static int complain_stdout(bool quiet)
 
 static int show(void (*print)(const struct cli *, FILE *))
 {
-	print(&options_cli, stdout);
-	if (fflush(stdout) == EOF || ferror(stdout)) {
+	FILE *out = io_stdout();
+
+	if (!out) {
 		return complain_stdout(false);
 	}
-	return EXIT_ANSWERED;
+	print(&options_cli, out);
+	return fclose(out) == EOF ? complain_stdout(false) : EXIT_ANSWERED;
 }
 
 static int ask_and_print(const struct options *options)

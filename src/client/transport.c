@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/transport.h"
 
+#include <stdbool.h>
 #include <string.h>
+#include <sys/socket.h>
 
-#include "common/clock.h"
 #include "common/io.h"
 
 #define SHORTEST_LOOK_NS (1 * CLOCK_MS)
@@ -24,15 +25,43 @@ const struct transport *transport_find(enum address_scheme scheme)
 	return transports[scheme];
 }
 
-uint64_t transport_turn_ends_ns(const struct addrinfo *addresses, uint64_t now_ns,
-	uint64_t deadline_ns)
+/* The next address from AT on that is of the FAMILY, or is not. */
+static const struct addrinfo *find_next(const struct addrinfo *at, int family, bool same)
 {
-	uint64_t left = 0;
-
-	for (const struct addrinfo *at = addresses; at; at = at->ai_next) {
-		left++;
+	while (at && (at->ai_family == family) != same) {
+		at = at->ai_next;
 	}
-	return left && deadline_ns > now_ns ? now_ns + (deadline_ns - now_ns) / left : deadline_ns;
+	return at;
+}
+
+unsigned transport_order(const struct addrinfo *list, const struct addrinfo **order)
+{
+	int family = list ? list->ai_family : AF_UNSPEC;
+	const struct addrinfo *same = list;
+	const struct addrinfo *other = find_next(list, family, false);
+	unsigned count = 0;
+
+	while ((same || other) && count < TRANSPORT_ADDRESSES_MAX) {
+		if (same && (count % 2 == 0 || !other)) {
+			order[count++] = same;
+			same = find_next(same->ai_next, family, true);
+		} else {
+			order[count++] = other;
+			other = find_next(other->ai_next, family, false);
+		}
+	}
+	return count;
+}
+
+uint64_t transport_turn_ends_ns(unsigned left, uint64_t now_ns, uint64_t deadline_ns)
+{
+	uint64_t share_ns;
+
+	if (left < 2 || deadline_ns <= now_ns) {
+		return deadline_ns;
+	}
+	share_ns = (deadline_ns - now_ns) / left;
+	return now_ns + (share_ns < TRANSPORT_TURN_NS ? share_ns : TRANSPORT_TURN_NS);
 }
 
 uint64_t transport_look_again_ns(uint64_t began_ns, uint64_t now_ns)

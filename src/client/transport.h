@@ -9,8 +9,8 @@
  *
  *	open -> start -> step, watch, step, ... -> decided -> start -> ... -> close
  *
- * A talk belongs to one thread at a time; different talks share nothing. Whoever waits for them,
- * with poll() for one or epoll for thousands, is not the transport's business.
+ * A talk belongs to one thread at a time; different talks share nothing. A transport does not know
+ * how its descriptors are waited for: with poll() for one talk, or epoll for thousands.
  */
 #ifndef RUPTIME_CLIENT_TRANSPORT_H
 #define RUPTIME_CLIENT_TRANSPORT_H
@@ -21,20 +21,27 @@
 
 #include "client/answer.h"
 #include "common/address.h"
+#include "common/clock.h"
 
 /* The most descriptors that watch() names. */
 #define TRANSPORT_WATCHED_MAX 16
+
+/* The most addresses of one host that are tried. */
+#define TRANSPORT_ADDRESSES_MAX 16
+
+/* When an address has not answered for so long, the next one gets its turn, too (RFC 8305, 5). */
+#define TRANSPORT_TURN_NS (250 * CLOCK_MS)
 
 enum transport_state {
 	TRANSPORT_PENDING,
 	TRANSPORT_ANSWERED,	/* the answer has its line; nothing more is to be done */
 	TRANSPORT_FAILED,	/* this try has failed; another one may not */
-	TRANSPORT_DECLINED,	/* somebody who knows said no: to ask again at once is useless */
+	TRANSPORT_DECLINED,	/* the server said no: to ask again at once is useless */
 	TRANSPORT_BROKEN,	/* it is this machine that cannot, as in io_is_shortage() */
 };
 
 struct transport {
-	/* Returns a talk with whoever is at ADDRESS, which is not kept, or NULL with errno. */
+	/* Returns a talk with the server at ADDRESS, which is not kept, or NULL with errno. */
 	void *(*open)(const struct address *address);
 
 	/* Closes every descriptor of TALK and frees it. */
@@ -64,11 +71,17 @@ extern const struct transport transport_msgq;
 const struct transport *transport_find(enum address_scheme scheme);
 
 /*
- * When the first of ADDRESSES has had its turn, if all of them are to have a fair share of the
- * time from NOW_NS to DEADLINE_NS.
+ * The order in which the addresses of LIST have their turns, as RFC 8305, section 4, has it: the
+ * first family and the others in turn, and as they come within a family.
+ * Fills ORDER, of TRANSPORT_ADDRESSES_MAX elements, and returns how many were filled.
  */
-uint64_t transport_turn_ends_ns(const struct addrinfo *addresses, uint64_t now_ns,
-	uint64_t deadline_ns);
+unsigned transport_order(const struct addrinfo *list, const struct addrinfo **order);
+
+/*
+ * When the next address gets its turn if this one, which LEFT - 1 others follow, is asked at
+ * NOW_NS: after TRANSPORT_TURN_NS, or earlier if the time until DEADLINE_NS would not do for all.
+ */
+uint64_t transport_turn_ends_ns(unsigned left, uint64_t now_ns, uint64_t deadline_ns);
 
 /*
  * When to look again for what cannot be polled and has been awaited since BEGAN_NS: after an eighth

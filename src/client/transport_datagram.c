@@ -4,9 +4,10 @@
  * socket of its own, connected to one address: the kernel drops what comes from elsewhere, and the
  * socket tells which request an answer belongs to, also when it comes after the next one was sent.
  *
- * The first try sends an extended request. A server that does not know these drops it in silence,
- * so the later tries send, behind it, the one byte that every server knows; only who was sent that
- * byte may answer with a line that has no nonce.
+ * A try begins with an extended request, and repeats it once after a quarter of a second. A server
+ * that does not know these drops them in silence, so all but the very first request are followed by
+ * the one byte that every server knows; only a server that was sent that byte may answer with a
+ * line that has no nonce.
  *
  * A UNIX datagram is not lost, but the server's buffer can be full: then its sender waits. A client
  * has to have a name to be answered; the kernel gives it one that is in no directory.
@@ -24,6 +25,9 @@
 /* Datagrams taken from one socket in a row, so that a flood cannot hide the deadline. */
 #define RECEIVE_BURST 64
 
+/* When a request is repeated. */
+#define REPEAT_NS (250 * CLOCK_MS)
+
 /* One request, and the socket that waits for its answer. */
 struct shot {
 	int sock_fd;
@@ -32,7 +36,9 @@ struct shot {
 	bool plain_due;		/* the one byte is */
 	bool plain;		/* it is one of two ways to ask here: see above */
 	uint8_t nonce[PROTOCOL_NONCE_BYTES];
+	const struct addrinfo *to;	/* valid while its try goes on */
 	uint64_t sent_ns;
+	uint64_t repeat_ns;	/* when to ask TO again; CLOCK_NEVER: it has been */
 };
 
 struct datagram_talk {
@@ -40,7 +46,9 @@ struct datagram_talk {
 	unsigned fired;			/* shots so far */
 	unsigned tries;			/* the last of them may be under way */
 	bool trying;
-	const struct addrinfo *next;	/* address to shoot at in this try; NULL: no more */
+	const struct addrinfo *order[TRANSPORT_ADDRESSES_MAX];
+	unsigned count;			/* of the addresses */
+	unsigned asked;			/* so many of them, in this try */
 	uint64_t deadline_ns;		/* of the try */
 	uint64_t turn_ends_ns;		/* then the next address has its turn */
 	int error;			/* what the last failed shot of this try met, or 0 */
@@ -75,7 +83,8 @@ static void datagram_start(void *opaque, const struct addrinfo *addresses, uint6
 
 	talk->tries++;
 	talk->trying = true;
-	talk->next = addresses;
+	talk->count = transport_order(addresses, talk->order);
+	talk->asked = 0;
 	talk->deadline_ns = deadline_ns;
 	talk->error = 0;
 }
@@ -85,17 +94,29 @@ static bool is_due(const struct shot *shot)
 	return shot->extended_due || shot->plain_due;
 }
 
+/* Is SHOT one of the try that is under way? */
+static bool is_current(const struct datagram_talk *talk, const struct shot *shot)
+{
+	return shot->sock_fd >= 0 && shot->try == talk->tries;
+}
+
 static unsigned datagram_watch(const void *opaque, struct pollfd *fds, uint64_t *wake_ns)
 {
 	const struct datagram_talk *talk = opaque;
-	uint64_t wake_at_ns = talk->next ? talk->turn_ends_ns : talk->deadline_ns;
+	uint64_t wake_at_ns = talk->asked < talk->count ? talk->turn_ends_ns : talk->deadline_ns;
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < TRANSPORT_WATCHED_MAX; i++) {
-		if (talk->shots[i].sock_fd >= 0) {
-			fds[count].fd = talk->shots[i].sock_fd;
-			fds[count].events = is_due(&talk->shots[i]) ? POLLIN | POLLOUT : POLLIN;
-			count++;
+		const struct shot *shot = &talk->shots[i];
+
+		if (shot->sock_fd < 0) {
+			continue;
+		}
+		fds[count].fd = shot->sock_fd;
+		fds[count].events = is_due(shot) ? POLLIN | POLLOUT : POLLIN;
+		count++;
+		if (is_current(talk, shot) && wake_at_ns > shot->repeat_ns) {
+			wake_at_ns = shot->repeat_ns;
 		}
 	}
 	if (talk->trying && *wake_ns > wake_at_ns) {
@@ -138,20 +159,19 @@ static int open_socket(const struct addrinfo *to)
 	return sock_fd;
 }
 
-/* Ask the address whose turn it is. Failing, sets the talk's error. */
-static void fire(struct datagram_talk *talk, uint64_t now_ns)
+/* Ask TO, perhaps again. Failing, sets the talk's error. */
+static void fire(struct datagram_talk *talk, const struct addrinfo *to, bool again, uint64_t now_ns)
 {
-	const struct addrinfo *to = talk->next;
 	struct shot *shot = &talk->shots[talk->fired++ % TRANSPORT_WATCHED_MAX];
 
-	talk->turn_ends_ns = transport_turn_ends_ns(to, now_ns, talk->deadline_ns);
-	talk->next = to->ai_next;
 	io_close(&shot->sock_fd);
 	shot->try = talk->tries;
 	shot->extended_due = true;
-	shot->plain = talk->tries > 1;
+	shot->plain = again || talk->tries > 1;
 	shot->plain_due = shot->plain;
+	shot->to = to;
 	shot->sent_ns = now_ns;
+	shot->repeat_ns = again ? CLOCK_NEVER : now_ns + REPEAT_NS;
 	shot->sock_fd = open_socket(to);
 	if (shot->sock_fd < 0 || connect(shot->sock_fd, to->ai_addr, to->ai_addrlen) < 0 ||
 	    getrandom(shot->nonce, sizeof(shot->nonce), 0) != sizeof(shot->nonce) ||
@@ -213,22 +233,49 @@ static bool receive(struct datagram_talk *talk, struct shot *shot, struct answer
 static bool try_is_open(const struct datagram_talk *talk)
 {
 	for (unsigned i = 0; i < TRANSPORT_WATCHED_MAX; i++) {
-		if (talk->shots[i].sock_fd >= 0 && talk->shots[i].try == talk->tries) {
+		if (is_current(talk, &talk->shots[i])) {
 			return true;
 		}
 	}
 	return false;
 }
 
-static enum transport_state step_trying(struct datagram_talk *talk, uint64_t now_ns,
-	struct answer *answer)
+/* Ask the addresses whose turn has come. */
+static void take_turns(struct datagram_talk *talk, uint64_t now_ns)
 {
-	while (talk->next && (!try_is_open(talk) || now_ns >= talk->turn_ends_ns)) {
-		fire(talk, now_ns);
+	while (talk->asked < talk->count && (!try_is_open(talk) || now_ns >= talk->turn_ends_ns)) {
+		talk->turn_ends_ns = transport_turn_ends_ns(talk->count - talk->asked, now_ns,
+			talk->deadline_ns);
+		fire(talk, talk->order[talk->asked++], false, now_ns);
 		if (io_is_shortage(talk->error)) {
 			break;
 		}
 	}
+}
+
+/* What a repeated request meets on its way out says nothing about the one that is awaited. */
+static void repeat(struct datagram_talk *talk, uint64_t now_ns)
+{
+	int error = talk->error;
+
+	for (unsigned i = 0; i < TRANSPORT_WATCHED_MAX; i++) {
+		struct shot *shot = &talk->shots[i];
+
+		if (is_current(talk, shot) && now_ns >= shot->repeat_ns) {
+			shot->repeat_ns = CLOCK_NEVER;
+			fire(talk, shot->to, true, now_ns);
+		}
+	}
+	talk->error = error;
+}
+
+static enum transport_state step_trying(struct datagram_talk *talk, uint64_t now_ns,
+	struct answer *answer)
+{
+	if (now_ns < talk->deadline_ns) {
+		repeat(talk, now_ns);
+	}
+	take_turns(talk, now_ns);
 	if (io_is_shortage(talk->error) || !try_is_open(talk)) {
 		talk->trying = false;
 		return transport_fail(answer, talk->error);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One connection a try: connect to the first address that lets us, read until the server closes.
- * Nothing is sent, so there is nothing to shut down.
+ * One connection a try: connect to the first address that lets us, read a line and the end. Nothing
+ * is sent, so there is nothing to shut down. A server that does not close has given its line all
+ * the same, but only the deadline tells that there is no more of it.
  *
  * fdpass sends its standard output when it is connected, and reads a status instead of a line. The
  * server may have written to a descriptor that it has received, whatever became of the status: then
@@ -15,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/clock.h"
+#include "client/race.h"
 #include "common/fdpass.h"
 #include "common/io.h"
 
@@ -23,13 +24,11 @@ struct stream_talk {
 	bool passes;			/* fdpass */
 	bool passed;			/* the server has the descriptor, or may have it */
 	bool trying;
-	bool connected;
-	int conn_fd;
-	const struct addrinfo *address;	/* whose turn it is; NULL: there are no more */
+	int conn_fd;			/* connected; -1: not yet */
+	struct race race;		/* until then */
 	uint64_t deadline_ns;		/* of the try */
-	uint64_t turn_ends_ns;		/* of connecting to ADDRESS */
-	uint64_t began_ns;		/* connecting to ADDRESS */
-	uint64_t knock_ns;		/* when to try connect() again; CLOCK_NEVER: poll() tells */
+	uint64_t began_ns;		/* connecting */
+	uint64_t heard_ns;		/* the last of what has been read */
 	size_t len;
 	char text[PROTOCOL_TRUSTED_LINE_MAX_BYTES + 1];	/* one more: to see what is too much */
 };
@@ -49,6 +48,7 @@ static void stream_close(void *opaque)
 {
 	struct stream_talk *talk = opaque;
 
+	race_stop(&talk->race);
 	io_close(&talk->conn_fd);
 	free(talk);
 }
@@ -57,33 +57,30 @@ static void stream_start(void *opaque, const struct addrinfo *addresses, uint64_
 {
 	struct stream_talk *talk = opaque;
 
+	race_stop(&talk->race);
 	io_close(&talk->conn_fd);
+	race_start(&talk->race, addresses, deadline_ns);
 	talk->trying = true;
-	talk->connected = false;
 	talk->passed = false;
-	talk->address = addresses;
+	talk->len = 0;
 	talk->deadline_ns = deadline_ns;
 }
 
 static unsigned stream_watch(const void *opaque, struct pollfd *fds, uint64_t *wake_ns)
 {
 	const struct stream_talk *talk = opaque;
-	uint64_t wake_at_ns = talk->connected ? talk->deadline_ns : talk->turn_ends_ns;
 
 	if (!talk->trying) {
 		return 0;
 	}
-	if (!talk->connected && wake_at_ns > talk->knock_ns) {
-		wake_at_ns = talk->knock_ns;
+	if (talk->conn_fd < 0) {
+		return race_watch(&talk->race, fds, wake_ns);
 	}
-	if (*wake_ns > wake_at_ns) {
-		*wake_ns = wake_at_ns;
-	}
-	if (!talk->connected && talk->knock_ns != CLOCK_NEVER) {
-		return 0;
+	if (*wake_ns > talk->deadline_ns) {
+		*wake_ns = talk->deadline_ns;
 	}
 	fds[0].fd = talk->conn_fd;
-	fds[0].events = talk->connected ? POLLIN : POLLOUT;
+	fds[0].events = POLLIN;
 	return 1;
 }
 
@@ -100,38 +97,6 @@ static enum transport_state fail(struct stream_talk *talk, struct answer *answer
 	return decide(talk, TRANSPORT_FAILED);
 }
 
-/*
- * Begin to connect to the address whose turn it is, or see how that goes: connect() called again
- * tells how the first call ended. Returns 0 when connected, EINPROGRESS, or what went wrong.
- *
- * A UNIX socket with a full backlog says EAGAIN and forgets that we were there.
- */
-static int connect_on(struct stream_talk *talk, uint64_t now_ns)
-{
-	const struct addrinfo *address = talk->address;
-
-	if (talk->conn_fd < 0) {
-		talk->conn_fd = socket(address->ai_family,
-			address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
-		if (talk->conn_fd < 0) {
-			return errno;
-		}
-		talk->began_ns = now_ns;
-		talk->turn_ends_ns = transport_turn_ends_ns(address, now_ns, talk->deadline_ns);
-	}
-	talk->knock_ns = CLOCK_NEVER;
-	if (connect(talk->conn_fd, address->ai_addr, address->ai_addrlen) == 0 ||
-	    errno == EISCONN) {
-		return 0;
-	}
-	if (errno == EAGAIN && address->ai_family == AF_UNIX) {
-		talk->knock_ns = transport_look_again_ns(talk->began_ns, now_ns);
-	} else if (errno != EINPROGRESS && errno != EALREADY) {
-		return errno;
-	}
-	return now_ns < talk->turn_ends_ns ? EINPROGRESS : ETIMEDOUT;
-}
-
 /* A message that fails is not sent in part, so its descriptor has gone nowhere. */
 static enum transport_state pass(struct stream_talk *talk, struct answer *answer)
 {
@@ -145,27 +110,16 @@ static enum transport_state pass(struct stream_talk *talk, struct answer *answer
 static enum transport_state step_connecting(struct stream_talk *talk, uint64_t now_ns,
 	struct answer *answer)
 {
-	enum transport_state state = TRANSPORT_FAILED;
-
-	while (talk->address && state == TRANSPORT_FAILED) {
-		int error = connect_on(talk, now_ns);
-
-		if (error == EINPROGRESS) {
-			return TRANSPORT_PENDING;
-		}
-		if (!error) {
-			talk->connected = true;
-			talk->len = 0;
-			return talk->passes ? pass(talk, answer) : TRANSPORT_PENDING;
-		}
-		state = transport_fail(answer, error);
-		io_close(&talk->conn_fd);
-		talk->address = talk->address->ai_next;
+	talk->conn_fd = race_step(&talk->race, now_ns, &talk->began_ns);
+	if (talk->conn_fd < 0) {
+		return errno == EINPROGRESS ? TRANSPORT_PENDING
+					    : decide(talk, transport_fail(answer, errno));
 	}
-	return decide(talk, state);
+	return talk->passes ? pass(talk, answer) : TRANSPORT_PENDING;
 }
 
-static enum transport_state finish(struct stream_talk *talk, uint64_t now_ns, struct answer *answer)
+/* Nothing more is coming. */
+static enum transport_state finish(struct stream_talk *talk, struct answer *answer)
 {
 	const char *why;
 
@@ -175,7 +129,7 @@ static enum transport_state finish(struct stream_talk *talk, uint64_t now_ns, st
 	if (answer_scan(talk->text, talk->len, &why) <= 0) {
 		return fail(talk, answer, "incomplete line");
 	}
-	answer->rtt_ns = now_ns - talk->began_ns;
+	answer->rtt_ns = talk->heard_ns - talk->began_ns;
 	if (answer_take_line(answer, talk->text, talk->len) < 0) {
 		return decide(talk, TRANSPORT_DECLINED);
 	}
@@ -217,7 +171,7 @@ static enum transport_state step_reading(struct stream_talk *talk, uint64_t now_
 			sizeof(talk->text) - talk->len, 0);
 
 		if (got == 0) {
-			return finish(talk, now_ns, answer);
+			return finish(talk, answer);
 		}
 		if (got < 0 && errno == EAGAIN) {
 			break;
@@ -226,6 +180,7 @@ static enum transport_state step_reading(struct stream_talk *talk, uint64_t now_
 			return fail_reading(talk, errno, answer);
 		}
 		talk->len += (size_t)got;
+		talk->heard_ns = now_ns;
 		if (talk->passes && talk->text[0] == FDPASS_OK_BYTE) {
 			return confirm(talk, now_ns, answer);
 		}
@@ -236,7 +191,8 @@ static enum transport_state step_reading(struct stream_talk *talk, uint64_t now_
 	if (now_ns < talk->deadline_ns) {
 		return TRANSPORT_PENDING;
 	}
-	return fail(talk, answer, "timed out");
+	return answer_scan(talk->text, talk->len, &why) > 0 ? finish(talk, answer)
+							    : fail(talk, answer, "timed out");
 }
 
 static enum transport_state stream_step(void *opaque, uint64_t now_ns, struct answer *answer)
@@ -246,10 +202,10 @@ static enum transport_state stream_step(void *opaque, uint64_t now_ns, struct an
 	if (!talk->trying) {
 		return TRANSPORT_PENDING;
 	}
-	if (!talk->connected) {
+	if (talk->conn_fd < 0) {
 		enum transport_state state = step_connecting(talk, now_ns, answer);
 
-		if (!talk->connected || state != TRANSPORT_PENDING) {
+		if (talk->conn_fd < 0 || state != TRANSPORT_PENDING) {
 			return state;
 		}
 	}

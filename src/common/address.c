@@ -373,6 +373,23 @@ int address_parse(struct address *address, const char *text, size_t len, const c
 			   "msgq and fdpass");
 }
 
+/* "tcp:HOST" and "msgq:7" have lost their slashes; "tcp:80" is a port of the host tcp. */
+static bool lacks_slashes(struct span s)
+{
+	struct span name;
+	struct span rest;
+
+	if (!span_cut(s, ':', &name, &rest)) {
+		return false;
+	}
+	for (unsigned i = 0; i < ADDRESS_SCHEMES; i++) {
+		if (span_is(name, scheme_names[i])) {
+			return i == ADDRESS_MSGQ || !rest.len || !span_all(rest, is_digit);
+		}
+	}
+	return false;
+}
+
 int address_parse_target(struct address *address, enum address_scheme bare, const char *text,
 	size_t len, const char **why)
 {
@@ -381,6 +398,8 @@ int address_parse_target(struct address *address, enum address_scheme bare, cons
 
 	if (find_separator(s) || !len) {
 		result = address_parse(address, text, len, why);
+	} else if (lacks_slashes(s)) {
+		return refuse(why, "\"://\" stands behind a scheme, as in tcp://HOST:PORT");
 	} else {
 		*address = (struct address){ .scheme = bare, .mode = ADDRESS_MODE_NONE };
 		result = parse_host_port(address, s, why);

@@ -5,6 +5,9 @@
 #include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <unistd.h>
+
+#include "common/io.h"
 
 static int getopt_kind(const struct cli_option *option)
 {
@@ -94,15 +97,19 @@ void cli_complain(const struct cli *cli, const char *format, ...)
 {
 	/* The longest path, and still the reason behind it. */
 	char text[2 * PATH_MAX];
+	int start = snprintf(text, sizeof(text), "%s: ", cli->program);
+	int len;
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	len = vsnprintf(text + start, sizeof(text) - (size_t)start, format, args);
 	va_end(args);
+	len = start + len < (int)sizeof(text) ? start + len : (int)sizeof(text) - 1;
 	for (char *at = text; *at; at++) {
 		if ((unsigned char)*at < 0x20 || *at == 0x7f) {
 			*at = '?';
 		}
 	}
-	fprintf(stderr, "%s: %s\n", cli->program, text);
+	text[len++] = '\n';
+	(void)io_write_all(STDERR_FILENO, text, (size_t)len);
 }

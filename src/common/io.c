@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -34,6 +35,14 @@ void io_fill_standard(void)
 	io_close(&null_fd);
 }
 
+/* Returns 0 once FD takes more, or has an error for write() to tell; -1 with errno. */
+static int wait_writable(int fd)
+{
+	struct pollfd writable = { .fd = fd, .events = POLLOUT };
+
+	return poll(&writable, 1, -1) < 0 && errno != EINTR ? -1 : 0;
+}
+
 int io_write_all(int fd, const void *buf, size_t len)
 {
 	const char *at = buf;
@@ -44,6 +53,9 @@ int io_write_all(int fd, const void *buf, size_t len)
 		if (written < 0 && errno == EINTR) {
 			continue;
 		}
+		if (written < 0 && errno == EAGAIN && wait_writable(fd) == 0) {
+			continue;
+		}
 		if (written < 0) {
 			return -1;
 		}
@@ -51,6 +63,21 @@ int io_write_all(int fd, const void *buf, size_t len)
 		len -= (size_t)written;
 	}
 	return 0;
+}
+
+static ssize_t write_cookie(void *cookie, const char *buf, size_t size)
+{
+	const int *fd = cookie;
+
+	return io_write_all(*fd, buf, size) < 0 ? 0 : (ssize_t)size;
+}
+
+FILE *io_stdout(void)
+{
+	static int stdout_fd = STDOUT_FILENO;
+	const cookie_io_functions_t functions = { .write = write_cookie };
+
+	return fopencookie(&stdout_fd, "w", functions);
 }
 
 int io_event_open(void)

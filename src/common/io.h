@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Is ERROR this machine's want of descriptors or memory, and no peer's doing? */
 bool io_is_shortage(int error);
@@ -20,8 +21,18 @@ void io_close(int *fd);
  */
 void io_fill_standard(void);
 
-/* Write all of BUF to a blocking descriptor. Returns 0, or -1 with errno. */
+/*
+ * Write all of BUF. Blocks as long as the reader takes, also when the descriptor does not block: a
+ * program that shares it may have said so. Returns 0, or -1 with errno.
+ */
 int io_write_all(int fd, const void *buf, size_t len);
+
+/*
+ * A stream to standard output that writes as io_write_all() does, buffered in full; stdout itself
+ * loses what a descriptor that does not block has no room for. The caller closes it, and the
+ * descriptor stays open. Returns NULL with errno.
+ */
+FILE *io_stdout(void);
 
 /*
  * An eventfd that says "once and for all": io_event_set() makes it readable for ever, so that any

@@ -134,6 +134,21 @@ int resolve_sockets(const struct address *address, int family, struct addrinfo *
 	return address->scheme == ADDRESS_MSGQ ? 0 : make_unix(address, list, why);
 }
 
+int resolve_at_once(const struct address *address, int family, struct addrinfo **list)
+{
+	const char *why;
+	struct addrinfo hints = {
+		.ai_family = family,
+		.ai_socktype = resolve_socket_type(address->scheme),
+		.ai_flags = AI_NUMERICSERV | AI_NUMERICHOST,
+	};
+
+	if (!address_is_inet(address)) {
+		return resolve_sockets(address, family, list, &why);
+	}
+	return getaddrinfo(address->host, address->port, &hints, list) == 0 ? 0 : -1;
+}
+
 void resolve_free(struct addrinfo *list)
 {
 	if (list && list->ai_family == AF_UNIX) {

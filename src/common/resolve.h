@@ -35,7 +35,14 @@ int resolve_socket_type(enum address_scheme scheme);
 int resolve_sockets(const struct address *address, int family, struct addrinfo **list,
 	const char **why);
 
-/* Free what resolve_sockets() has made. NULL is fine. */
+/*
+ * The same for an ADDRESS that nothing has to be looked up for: its host is a number, or it has
+ * none. Never blocks. Returns 0 and *LIST, or -1 if its name has to be looked up, or because of a
+ * shortage, which resolve_sockets() will tell of.
+ */
+int resolve_at_once(const struct address *address, int family, struct addrinfo **list);
+
+/* Free what these two have made. NULL is fine. */
 void resolve_free(struct addrinfo *list);
 
 /* The numeric form of a socket address: fills an address for SCHEME. */

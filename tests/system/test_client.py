@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """ruptime on the command line and over TCP: good servers, bad ones, none at all."""
 
+import contextlib
+import fcntl
 import os
 import re
 import socket
@@ -58,6 +60,12 @@ class CommandLine(Client):
                      "tcp://h?mode=0600", "a b"):
             self.refused(text, text)
         self.refused("empty", "")
+        for text in ("tcp:h:1", "tcp:h", "udp:h:53", "unix:/run/x", "msgq:7", "tcp:/h:1"):
+            self.refused('"://" stands behind a scheme', text)
+
+    def test_separate_argument_of_an_option_that_takes_none(self):
+        for words in (("--wait", "3s"), ("--wait", "3"), ("--wait", "1.5m", "localhost")):
+            self.refused("--wait=" + words[1], *words)
 
     def test_one_address_only(self):
         self.refused("second", "first", "second")
@@ -82,6 +90,30 @@ class CommandLine(Client):
                                  (4, "ruptime: standard output: No space left on device\n"))
             done = ruptime("-q", server.url, stdout=full, stderr=subprocess.PIPE)
             self.assertEqual((done.returncode, done.stderr), (4, ""))
+
+    def test_output_that_does_not_block(self):
+        def fill(writer):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(writer, b"#")
+
+        def expect(args, text):
+            reader, writer = os.pipe()
+            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+            os.set_blocking(writer, False)
+            fill(writer)
+            with subprocess.Popen([RUPTIME, *args], stdout=writer, stderr=subprocess.PIPE,
+                                  env=harness.environment()) as client:
+                os.close(writer)
+                harness.wait_for(lambda: harness.Process(client.pid).state == "S", 10,
+                                 "the client to wait")
+                with open(reader, "rb") as out:
+                    self.assertEqual(out.read().lstrip(b"#").decode(), text)
+                self.assertEqual((client.wait(), client.stderr.read()), (0, b""))
+
+        with TcpServer(ANSWER) as server:
+            expect([server.url], LINE)
+        expect(["--help"], ruptime("--help").stdout)
 
     def test_reader_that_has_gone(self):
         reader, writer = os.pipe()
@@ -218,15 +250,47 @@ class Tcp(Client):
                 (ANSWER + ANSWER, "more than one line"),
                 (ANSWER + b"x", "more than one line"),
                 (fakes.endless, "more than one line"),
-                (b"\033[2J" + ANSWER, "unprintable answer"),
-                (b"up\xc2\x9b31m\n", "unprintable answer"),
-                (b"up\r\n", "unprintable answer"),
-                (b"up\0\n", "unprintable answer"),
+                (b"\r\n", "empty line"),
+                (b"up\r", "incomplete line"),
+                (b"up\r\nup\r\n", "more than one line"),
+                (b"error: \033[31mred\xc2\x9b\n", "\\x1b[31mred\\xc2\\x9b"),
                 (fakes.reset, "Connection reset by peer")):
             with self.subTest(sent=sent if callable(sent) else sent[:20]):
                 with TcpServer(sent) as server:
                     self.failed(ruptime("--tries=1", server.url), server.url, reason)
                     self.assertEqual(server.connections, 1)
+
+    def test_line_from_a_server_that_does_not_close(self):
+        def never_ends(conn, server):
+            conn.sendall(ANSWER)
+            fakes.hang(conn, server)
+
+        def goes_on_later(conn, server):
+            conn.sendall(ANSWER)
+            server.stopping.wait(0.1)
+            conn.sendall(b"more")
+            fakes.hang(conn, server)
+
+        with TcpServer(never_ends) as server:
+            begun = time.monotonic()
+            self.answered(ruptime("--tries=1", "--timeout=500ms", server.url))
+            # Until then, more might come.
+            self.assertGreaterEqual(time.monotonic() - begun, 0.5)
+        with TcpServer(goes_on_later) as server:
+            self.failed(ruptime("--tries=1", server.url), server.url, "more than one line")
+
+    def test_unprintable_bytes_are_escaped(self):
+        for sent, shown in (
+                (b"up\r\n", b"up\r\n"),
+                (b"up, caf\xc3\xa9 \xe2\x82\xac\n", b"up, caf\xc3\xa9 \xe2\x82\xac\n"),
+                (b"\033[2Jup\n", b"\\x1b[2Jup\n"),
+                (b"up\xc2\x9b31m\n", b"up\\xc2\\x9b31m\n"),
+                (b"up\xff\0\t\n", b"up\\xff\\x00\\x09\n"),
+                ("up \u202e\n".encode(), b"up \\xe2\\x80\\xae\n"),
+                (b"\0" * 511 + b"\n", b"\\x00" * 511 + b"\n")):
+            with self.subTest(sent=sent[:20]), TcpServer(sent) as server:
+                done = ruptime(server.url, text=False)
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (0, shown, b""))
 
     def test_reset_behind_the_line(self):
         def line_and_reset(conn, server):
@@ -247,11 +311,7 @@ class Tcp(Client):
             self.answered(ruptime("--wait", server.url))
 
     def test_deadline_of_a_try(self):
-        def never_ends(conn, server):
-            conn.sendall(ANSWER)
-            fakes.hang(conn, server)
-
-        for handler in (fakes.hang, fakes.drip, never_ends):
+        for handler in (fakes.hang, fakes.drip):
             with self.subTest(handler=handler.__name__), TcpServer(handler) as server:
                 begun = time.monotonic()
                 done = ruptime("--tries=1", "--timeout=500ms", server.url)

@@ -177,9 +177,9 @@ class Fakes(Fdpass):
         for number, (handler, reason) in enumerate((
                 (silent_end, "closed without an answer"),
                 (sends(b"error: the disk is full\n"), "the disk is full"),
-                (sends(b"error: \033[2J\n"), "unprintable answer"),
+                (sends(b"error: \033[2J\n"), "\\x1b[2J"),
                 (sends(b"error: no end"), "incomplete line"),
-                (sends(b"\1"), "unprintable answer"),
+                (sends(b"\1"), "incomplete line"),
                 (sends(b"x" * 100000), "line longer than 512 bytes"),
                 (sends(ANSWER), "a line came instead of a status"),
                 (fakes.endless, "more than one line"),

@@ -53,6 +53,13 @@ class Udp(unittest.TestCase):
         with UdpServer(sends(lambda q: [extended_answer(q, line)])) as server:
             self.answered(ruptime(server.url), line.decode())
 
+    def test_lines_are_escaped(self):
+        for sent, shown in ((b"a\r\n", b"a\r\n"), (b"caf\xc3\xa9\n", b"caf\xc3\xa9\n"),
+                            (b"\033[31m\n", b"\\x1b[31m\n"), (b"a\x9bb", b"a\\x9bb\n")):
+            with UdpServer(sends(lambda q, line=sent: [extended_answer(q, line)])) as server:
+                done = ruptime(server.url, text=False)
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (0, shown, b""))
+
     def test_two_tries_lost(self):
         def third_time(server, datagram, source):
             if server.tries() == 3:
@@ -85,6 +92,30 @@ class Udp(unittest.TestCase):
             with UdpServer(old) as server:
                 self.answered(ruptime("--timeout=200ms", server.url))
             self.assertEqual(server.sizes, [512, 512, 1])
+
+    def test_old_server_costs_no_timeout(self):
+        def old(server, datagram, source):
+            if len(datagram) == 1:
+                server.sock.sendto(ANSWER, source)
+
+        with UdpServer(old) as server:
+            begun = time.monotonic()
+            self.answered(ruptime("--tries=1", server.url))
+            took = time.monotonic() - begun
+        self.assertEqual(server.sizes, [512, 512, 1])
+        self.assertGreaterEqual(took, 0.25)
+        self.assertLess(took, 0.25 + 0.5 * harness.SLOW)
+
+    def test_loss_costs_no_timeout(self):
+        def second_time(server, datagram, source):
+            if server.tries() == 2:
+                answer_extended(server, datagram, source)
+
+        with UdpServer(second_time) as server:
+            begun = time.monotonic()
+            self.answered(ruptime("--tries=1", server.url))
+            self.assertLess(time.monotonic() - begun, 0.25 + 0.5 * harness.SLOW)
+        self.assertEqual(server.tries(), 2)
 
     def test_plain_line_nobody_asked_for(self):
         with UdpServer(sends(lambda q: [OTHER])) as server:
@@ -168,8 +199,8 @@ class Udp(unittest.TestCase):
                 self.assertEqual(server.tries(), 1)
 
     def test_unfit_lines(self):
-        for line in (b"", b"\n", b"a\nb\n", b"a\n\n", b"\033[31m\n", b"a\r\n", b"\xc3\xa9\n",
-                     b"error: no\n", b"x" * 501, b"x" * 512):
+        for line in (b"", b"\n", b"\r\n", b"a\nb\n", b"a\n\n", b"a\r\nb\r\n", b"error: no\n",
+                     b"x" * 501, b"x" * 512):
             with self.subTest(line=line[:20]):
                 with UdpServer(sends(lambda q, bad=line: [extended_answer(q, bad)])) as server:
                     done = ruptime("--timeout=100ms", "--tries=1", server.url)

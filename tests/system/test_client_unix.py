@@ -116,9 +116,7 @@ class BadStreams(Unix):
                     (two_messages, "line longer than 512 bytes"),
                     (ANSWER + b"x", "more than one line"),
                     (fakes.endless, "more than one line"),
-                    (b"\033[2J" + ANSWER, "unprintable answer"),
-                    (b"up\x9b31m\n", "unprintable answer"),
-                    (b"up\0\n", "unprintable answer"),
+                    (b"error: \x9b31m\n", "\\x9b31m"),
                     (b"error: no luck\n", "no luck"))):
                 with self.subTest(scheme=scheme, number=number):
                     path = "%s-%s-%d" % (self.path, scheme, number)
@@ -216,9 +214,9 @@ class Datagrams(Unix):
 
     def test_unfit_answers_are_ignored(self):
         def forge(request):
-            return [b"", b"x", b"x" * 1000, ANSWER, b"\033[2J", bytes(range(256)),
+            return [b"", b"x", b"x" * 1000, ANSWER, bytes(range(256)),
                     extended_answer(request, nonce=b"\0" * 8), extended_answer(request, b""),
-                    extended_answer(request, b"\033[31m\n"), extended_answer(request)]
+                    extended_answer(request, b"error: no\n"), extended_answer(request)]
 
         with UnixDgramServer(self.path, sends(forge)) as server:
             self.answered(ruptime("--tries=1", server.url))

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit/unit.h"
 
+#include <string.h>
+#include <sys/socket.h>
+
 #include "client/ask.h"
 #include "client/transport.h"
 
@@ -103,18 +106,63 @@ START_TEST(test_wait_ends_with_a_try)
 }
 END_TEST
 
-START_TEST(test_turns_are_fair)
+START_TEST(test_turns)
 {
-	struct addrinfo third = { .ai_next = NULL };
-	struct addrinfo second = { .ai_next = &third };
-	struct addrinfo first = { .ai_next = &second };
+	const uint64_t turn_ns = TRANSPORT_TURN_NS;
 
-	ck_assert_uint_eq(transport_turn_ends_ns(&first, 100, 400), 200);
-	ck_assert_uint_eq(transport_turn_ends_ns(&second, 200, 400), 300);
+	/* There is time for all: each has a turn of a quarter of a second. */
+	ck_assert_uint_eq(transport_turn_ends_ns(3, 100, CLOCK_S), 100 + turn_ns);
+	/* There is not: each has a fair share. */
+	ck_assert_uint_eq(transport_turn_ends_ns(3, 100, 400), 200);
+	ck_assert_uint_eq(transport_turn_ends_ns(2, 200, 400), 300);
 	/* The second one took no time at all: the third has what is left. */
-	ck_assert_uint_eq(transport_turn_ends_ns(&third, 201, 400), 400);
-	ck_assert_uint_eq(transport_turn_ends_ns(&first, 500, 400), 400);
-	ck_assert_uint_eq(transport_turn_ends_ns(&first, 0, CLOCK_NEVER), CLOCK_NEVER / 3);
+	ck_assert_uint_eq(transport_turn_ends_ns(1, 201, 400), 400);
+	ck_assert_uint_eq(transport_turn_ends_ns(3, 500, 400), 400);
+	ck_assert_uint_eq(transport_turn_ends_ns(3, 0, CLOCK_NEVER), turn_ns);
+}
+END_TEST
+
+/* FAMILIES as they come, and ORDER as they are asked: '4' and '6', with the place in the list. */
+static const struct {
+	const char *families;
+	const char *order;
+} orders[] = {
+	{ "", "" },
+	{ "4", "0" },
+	{ "666", "012" },
+	{ "64", "01" },
+	{ "6644", "0213" },
+	{ "66664", "04123" },
+	{ "4666", "0123" },
+	{ "44446666", "04152637" },
+};
+
+START_TEST(test_order)
+{
+	const struct addrinfo *order[TRANSPORT_ADDRESSES_MAX];
+	struct addrinfo list[16] = { 0 };
+	size_t count = strlen(orders[_i].families);
+
+	for (size_t i = 0; i < count; i++) {
+		list[i].ai_family = orders[_i].families[i] == '6' ? AF_INET6 : AF_INET;
+		list[i].ai_next = i + 1 < count ? &list[i + 1] : NULL;
+	}
+	ck_assert_uint_eq(transport_order(count ? list : NULL, order), count);
+	for (size_t i = 0; i < count; i++) {
+		ck_assert_int_eq(order[i] - list, orders[_i].order[i] - '0');
+	}
+}
+END_TEST
+
+START_TEST(test_order_is_bounded)
+{
+	const struct addrinfo *order[TRANSPORT_ADDRESSES_MAX];
+	struct addrinfo list[TRANSPORT_ADDRESSES_MAX + 1] = { 0 };
+
+	for (size_t i = 0; i < TRANSPORT_ADDRESSES_MAX; i++) {
+		list[i].ai_next = &list[i + 1];
+	}
+	ck_assert_uint_eq(transport_order(list, order), TRANSPORT_ADDRESSES_MAX);
 }
 END_TEST
 
@@ -127,7 +175,9 @@ Suite *unit_suite(void)
 	tcase_add_test(rests, test_rest_ends_with_the_tries);
 	tcase_add_test(rests, test_wait_for_ever);
 	tcase_add_test(rests, test_wait_ends_with_a_try);
-	tcase_add_test(rests, test_turns_are_fair);
+	tcase_add_test(rests, test_turns);
+	tcase_add_loop_test(rests, test_order, 0, ROWS(orders));
+	tcase_add_test(rests, test_order_is_bounded);
 	suite_add_tcase(suite, rests);
 	return suite;
 }

@@ -235,6 +235,12 @@ static const struct {
 	{ "/run/x", NULL, "character that no host" },
 	{ "host?mode=6", NULL, "character that no host" },
 	{ "host:", NULL, "port is missing" },
+	{ "tcp:80", "udp://tcp:80", NULL },
+	{ "tcp:host:80", NULL, "stands behind a scheme" },
+	{ "tcp:host", NULL, "stands behind a scheme" },
+	{ "tcp:/host", NULL, "stands behind a scheme" },
+	{ "unix:/run/x", NULL, "stands behind a scheme" },
+	{ "msgq:1", NULL, "stands behind a scheme" },
 };
 
 START_TEST(test_targets)
