@@ -2,15 +2,16 @@
 #include "bench/lane.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "bench/splitmix.h"
 #include "common/clock.h"
+#include "common/compat.h"
 #include "common/io.h"
 
 #define EVENTS_AT_ONCE	 256
@@ -267,6 +268,21 @@ static void dispatch(struct lane *lane, const struct epoll_event *event)
 	}
 }
 
+/* Returns how many EVENTS there are; 0 after TIMEOUT. */
+static int await_events(const struct lane *lane, struct epoll_event *events, int max,
+	const struct timespec *timeout)
+{
+	struct pollfd ready = { .fd = lane->epoll_fd, .events = POLLIN };
+	int count = epoll_pwait2(lane->epoll_fd, events, max, timeout, NULL);
+
+	/* Linux before 5.11: two calls then, since one of milliseconds alone is too coarse. */
+	if (count < 0 && errno == ENOSYS) {
+		ppoll(&ready, 1, timeout, NULL);
+		count = epoll_wait(lane->epoll_fd, events, max, 0);
+	}
+	return count;
+}
+
 /* Nothing runs, and nothing more is due. */
 static bool is_finished(const struct lane *lane, uint64_t now_ns)
 {
@@ -297,7 +313,7 @@ static void turn(struct lane *lane, uint64_t now_ns)
 	now_ns = clock_now_ns();
 	wake_ns = next_wake_ns(lane, now_ns);
 	timeout = clock_timespec(wake_ns > now_ns ? wake_ns - now_ns : 0);
-	count = epoll_pwait2(lane->epoll_fd, events, EVENTS_AT_ONCE, &timeout, NULL);
+	count = await_events(lane, events, EVENTS_AT_ONCE, &timeout);
 	for (int i = 0; i < count; i++) {
 		dispatch(lane, &events[i]);
 	}
@@ -331,7 +347,7 @@ static void run_lane(struct lane *lane)
 		struct epoll_event event;
 		struct timespec timeout = clock_timespec(linger_ns - now_ns);
 
-		if (epoll_pwait2(lane->epoll_fd, &event, 1, &timeout, NULL) == 1) {
+		if (await_events(lane, &event, 1, &timeout) == 1) {
 			dispatch(lane, &event);
 		}
 		now_ns = clock_now_ns();

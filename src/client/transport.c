@@ -76,8 +76,6 @@ uint64_t transport_look_again_ns(uint64_t began_ns, uint64_t now_ns)
 
 enum transport_state transport_fail(struct answer *answer, int error)
 {
-	const char *why = strerrordesc_np(error);
-
-	answer_fail(answer, why ? why : "unknown error");
+	answer_fail(answer, strerror(error));
 	return io_is_shortage(error) ? TRANSPORT_BROKEN : TRANSPORT_FAILED;
 }

@@ -22,6 +22,12 @@ void io_close(int *fd);
 void io_fill_standard(void);
 
 /*
+ * Close the descriptors FIRST, not 0, to LAST. Safe after fork. A kernel before 5.9 has no call for
+ * it; then they are looked up in /proc. Returns 0, or -1 with errno.
+ */
+int io_close_range(unsigned first, unsigned last);
+
+/*
  * Write all of BUF. Blocks as long as the reader takes, also when the descriptor does not block: a
  * program that shares it may have said so. Returns 0, or -1 with errno.
  */

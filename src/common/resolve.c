@@ -82,7 +82,7 @@ static int make_unix(const struct address *address, struct addrinfo **list, cons
 
 	if (!made) {
 		errno = ENOMEM;
-		*why = strerrordesc_np(errno);
+		*why = strerror(errno);
 		return -1;
 	}
 	made->name.sun_family = AF_UNIX;
@@ -116,10 +116,10 @@ static int look_up(const struct address *address, int family, struct addrinfo **
 	/* glibc calls a name unknown, too, when it could not open the files to look it up in. */
 	if (error == EAI_MEMORY || io_is_shortage(errno)) {
 		errno = error == EAI_MEMORY ? ENOMEM : errno;
-		*why = strerrordesc_np(errno);
+		*why = strerror(errno);
 		return -1;
 	}
-	*why = error == EAI_SYSTEM && errno ? strerrordesc_np(errno) : gai_strerror(error);
+	*why = error == EAI_SYSTEM && errno ? strerror(errno) : gai_strerror(error);
 	errno = ENOENT;
 	return -1;
 }

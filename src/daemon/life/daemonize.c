@@ -2,6 +2,7 @@
 #include "daemon/life/daemonize.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,11 +27,11 @@ static void close_descriptors(int kept_fd, int status_fd)
 			dup2(null_fd, fd);
 		}
 	}
-	close_range(3, (unsigned)low - 1, 0);
+	io_close_range(3, (unsigned)low - 1);
 	if (high > low + 1) {
-		close_range((unsigned)low + 1, (unsigned)high - 1, 0);
+		io_close_range((unsigned)low + 1, (unsigned)high - 1);
 	}
-	close_range((unsigned)high + 1, ~0u, 0);
+	io_close_range((unsigned)high + 1, UINT_MAX);
 }
 
 int daemonize_begin(int kept_fd)

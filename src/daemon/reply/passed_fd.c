@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -26,10 +25,14 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/compat.h"
 #include "common/io.h"
 
 /* Interrupts a write(), and nothing else: it is blocked but there. */
 #define PATIENCE_SIGNAL SIGALRM
+
+/* FUSE_SUPER_MAGIC of linux/magic.h, which has it since Linux 5.18. */
+#define FUSE_MAGIC 0x65735546
 
 static _Thread_local timer_t patience_timer;
 static _Thread_local bool has_timer;
@@ -45,7 +48,7 @@ int passed_fd_thread_init(void)
 	struct sigevent event = {
 		.sigev_notify = SIGEV_THREAD_ID,
 		.sigev_signo = PATIENCE_SIGNAL,
-		._sigev_un._tid = gettid(),
+		.sigev_notify_thread_id = gettid(),
 	};
 
 	/* Without SA_RESTART, so that the call is interrupted. The same for all threads. */
@@ -154,7 +157,7 @@ static bool is_in_user_space(int fd)
 {
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC;
+	return fstatfs(fd, &fs) == 0 && fs.f_type == FUSE_MAGIC;
 }
 
 const char *passed_fd_write(int fd, const void *text, size_t len)

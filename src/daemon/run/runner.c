@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/compat.h"
 #include "common/fdpass.h"
 #include "common/io.h"
 
@@ -180,7 +180,7 @@ static bool bury(struct runner *runner)
 	if (runner->pid_fd < 0) {
 		return true;
 	}
-	if (waitid(P_PIDFD, (id_t)runner->pid_fd, &status, WEXITED | WNOHANG) < 0 ||
+	if (waitid(P_PID, (id_t)runner->pid, &status, WEXITED | WNOHANG) < 0 ||
 	    !status.si_pid) {
 		return false;
 	}
@@ -327,7 +327,7 @@ void runner_end(struct runner *runner, int patience_ms)
 		if (poll(&gone, 1, patience_ms) <= 0) {
 			pidfd_send_signal(runner->pid_fd, SIGKILL, NULL, 0);
 		}
-		waitid(P_PIDFD, (id_t)runner->pid_fd, &(siginfo_t){ 0 }, WEXITED);
+		waitid(P_PID, (id_t)runner->pid, &(siginfo_t){ 0 }, WEXITED);
 		command_kill_children();
 	}
 }

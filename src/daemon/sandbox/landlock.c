@@ -3,16 +3,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/landlock.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/compat.h"
 #include "common/io.h"
 
-/* Of linux/landlock.h, whatever its age; the kernel says which of them it knows. */
+/* What linux/landlock.h has, if there is one; the kernel says which of these rights it knows. */
+#define CREATE_RULESET_VERSION (1u << 0)
+#define RULE_PATH_BENEATH      1
+
+struct path_beneath {
+	uint64_t allowed_access;
+	int32_t parent_fd;
+} __attribute__((packed));
+
 #define EXECUTE	   (1ull << 0)
 #define WRITE_FILE (1ull << 1)
 #define READ_FILE  (1ull << 2)
@@ -69,7 +76,7 @@ static const char *const server_reads[] = {
 int sandbox_landlock_version(void)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0,
-		LANDLOCK_CREATE_RULESET_VERSION);
+		CREATE_RULESET_VERSION);
 
 	return version < 0 ? 0 : (int)version;
 }
@@ -110,7 +117,7 @@ static struct domain domain_of(enum sandbox_role role, enum sandbox_level level)
 /* Allow ACCESS to PATH and all below it. What cannot be opened is not there to be allowed. */
 static void allow(int ruleset_fd, uint64_t handled, const char *path, uint64_t access)
 {
-	struct landlock_path_beneath_attr rule = { .allowed_access = access & handled };
+	struct path_beneath rule = { .allowed_access = access & handled };
 	struct stat st;
 
 	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
@@ -121,7 +128,7 @@ static void allow(int ruleset_fd, uint64_t handled, const char *path, uint64_t a
 		rule.allowed_access &= OF_ONE_FILE;
 	}
 	if (rule.allowed_access) {
-		(void)syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &rule,
+		(void)syscall(SYS_landlock_add_rule, ruleset_fd, RULE_PATH_BENEATH, &rule,
 			0);
 	}
 	close(rule.parent_fd);

@@ -196,7 +196,7 @@ START_TEST(test_tcp_times_out_connecting)
 		ck_assert_int_eq(transport_stream.step(talk, began_ns, &answer), TRANSPORT_PENDING);
 		ck_assert_int_eq(transport_stream.step(talk, began_ns + DEADLINE_NS, &answer),
 			TRANSPORT_FAILED);
-		ck_assert_str_eq(answer.reason, strerrordesc_np(ETIMEDOUT));
+		ck_assert_str_eq(answer.reason, strerror(ETIMEDOUT));
 		ck_assert_str_eq(answer.line, "");
 		/* Nothing goes on between the tries. */
 		ck_assert_uint_eq(count_watched(&transport_stream, talk, &wake_ns), 0);

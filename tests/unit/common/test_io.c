@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,7 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/compat.h"
 #include "common/io.h"
+#include "unit/old_kernel.h"
 
 START_TEST(test_close)
 {
@@ -24,6 +27,29 @@ START_TEST(test_close)
 	errno = ENOTTY;
 	io_close(&fd);
 	ck_assert_int_eq(errno, ENOTTY);
+}
+END_TEST
+
+/* With the call, and, second, without it. Holes and the ends of the range do not matter. */
+START_TEST(test_close_range)
+{
+	int fds[40];
+
+	for (int i = 0; i < 40; i++) {
+		fds[i] = fcntl(0, F_DUPFD, 100 + 3 * i);
+		ck_assert_int_eq(fds[i], 100 + 3 * i);
+	}
+	if (_i) {
+		old_kernel(SYS_close_range);
+		ck_assert_int_eq(close_range(100, 100, 0), -1);
+	}
+	ck_assert_int_eq(io_close_range(103, 214), 0);
+	for (int i = 0; i < 40; i++) {
+		ck_assert_int_eq(fcntl(fds[i], F_GETFD) >= 0, i == 0 || i == 39);
+	}
+	ck_assert_int_eq(io_close_range(100, UINT_MAX), 0);
+	ck_assert_int_eq(fcntl(fds[0], F_GETFD), -1);
+	ck_assert_int_eq(fcntl(fds[39], F_GETFD), -1);
 }
 END_TEST
 
@@ -118,6 +144,7 @@ Suite *unit_suite(void)
 	TCase *tcase = tcase_create("io");
 
 	tcase_add_test(tcase, test_close);
+	tcase_add_loop_test(tcase, test_close_range, 0, 2);
 	tcase_add_test(tcase, test_write_all);
 	tcase_add_test(tcase, test_write_to_nobody);
 	tcase_add_test(tcase, test_event);

@@ -226,7 +226,7 @@ START_TEST(test_no_descriptor_left)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	ck_assert_int_eq(result, -1);
 	ck_assert_int_eq(error, EMFILE);
-	ck_assert_str_eq(why, strerrordesc_np(EMFILE));
+	ck_assert_str_eq(why, strerror(EMFILE));
 }
 END_TEST
 

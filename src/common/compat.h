@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an older C library, another one than glibc, or older headers of the kernel lack. configure
+ * decides; what is defined here behaves as in section 2 of the manual. Whether the running kernel
+ * has a call is another question: one that it lacks fails with ENOSYS, and the callers say what
+ * they do then.
+ */
+#ifndef RUPTIME_COMMON_COMPAT_H
+#define RUPTIME_COMMON_COMPAT_H
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/* The same on all architectures but Alpha, see scripts/syscall.tbl of the kernel. */
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule	    445
+#define SYS_landlock_restrict_self  446
+#endif
+
+/* Its official name is younger than it. */
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+#ifdef HAVE_SYS_PIDFD_H
+#include <sys/pidfd.h>
+#else
+static inline int pidfd_open(pid_t pid, unsigned flags)
+{
+	return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+static inline int pidfd_send_signal(int pid_fd, int signal_number, siginfo_t *info, unsigned flags)
+{
+	return (int)syscall(SYS_pidfd_send_signal, pid_fd, signal_number, info, flags);
+}
+#endif
+
+#ifndef HAVE_CLOSE_RANGE
+static inline int close_range(unsigned first, unsigned last, int flags)
+{
+	return (int)syscall(SYS_close_range, first, last, flags);
+}
+#endif
+
+#ifndef HAVE_EPOLL_PWAIT2
+/* Here the C library is older than the call, and the kernel is most likely, too. */
+static inline int epoll_pwait2(int epoll_fd, struct epoll_event *events, int max,
+	const struct timespec *timeout, const sigset_t *mask)
+{
+	(void)epoll_fd;
+	(void)events;
+	(void)max;
+	(void)timeout;
+	(void)mask;
+	errno = ENOSYS;
+	return -1;
+}
+#endif
+
+#endif
