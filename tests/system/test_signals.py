@@ -24,6 +24,15 @@ class Harmless(unittest.TestCase):
                 self.assertIsNone(daemon.exit_code)
             clients.expect_all_answered(self, clients.finish_crowd(load))
 
+    def test_to_its_group(self):
+        """As a terminal's ^C: it ends no command, not even one that has just been forked."""
+        with harness.Daemon(*BOTH) as daemon:
+            load = clients.start_crowd(daemon.address("tcp"), "-n", 4, "-d", 2)
+            while load.poll() is None:
+                os.killpg(daemon.pid, signal.SIGPIPE)
+            clients.expect_all_answered(self, clients.finish_crowd(load))
+            self.assertEqual(clients.state(daemon)["runs"]["failed"], 0)
+
     def test_to_the_runner(self):
         with harness.Daemon(*BOTH) as daemon:
             runner = harness.descendants(daemon.pid)[0]

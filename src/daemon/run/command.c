@@ -10,7 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,7 +25,7 @@
 
 struct run {
 	pid_t pid;
-	int pid_fd;
+	int child_fd;	/* readable when a child may have ended */
 	int out_fd;
 	size_t len;
 	bool too_much;
@@ -72,9 +72,6 @@ static int prepare_files(posix_spawn_file_actions_t *files, int out_fd)
 	if (!error) {
 		error = posix_spawn_file_actions_addopen(files, 2, "/dev/null", O_WRONLY, 0);
 	}
-	if (!error) {
-		error = posix_spawn_file_actions_addclosefrom_np(files, 3);
-	}
 	return error;
 }
 
@@ -111,6 +108,7 @@ static int spawn(const char *path, int out_fd, pid_t *pid)
 static int start(struct run *run, const char *path)
 {
 	int pipe_fds[2];
+	sigset_t child;
 	int error;
 
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0) {
@@ -118,18 +116,16 @@ static int start(struct run *run, const char *path)
 	}
 	/* The child's end is an ordinary, blocking one. */
 	fcntl(pipe_fds[1], F_SETFL, 0);
-	*run = (struct run){ .out_fd = pipe_fds[0], .pid_fd = -1 };
-	error = spawn(path, pipe_fds[1], &run->pid);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	*run = (struct run){
+		.out_fd = pipe_fds[0],
+		.child_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK),
+	};
+	error = run->child_fd < 0 ? errno : spawn(path, pipe_fds[1], &run->pid);
 	io_close(&pipe_fds[1]);
 	if (error) {
-		io_close(&run->out_fd);
-		return error;
-	}
-	run->pid_fd = pidfd_open(run->pid, 0);
-	if (run->pid_fd < 0) {
-		error = errno;
-		kill(-run->pid, SIGKILL);
-		waitpid(run->pid, NULL, 0);
+		io_close(&run->child_fd);
 		io_close(&run->out_fd);
 	}
 	return error;
@@ -158,6 +154,18 @@ static bool collect(struct run *run)
 	}
 }
 
+/* Has the command itself exited? It stays what it is, to be reaped by finish(). */
+static bool has_exited(const struct run *run)
+{
+	struct signalfd_siginfo signal_info;
+	siginfo_t status = { .si_pid = 0 };
+
+	/* First, so that the next signal is of a child that ends after this. */
+	(void)!read(run->child_fd, &signal_info, sizeof(signal_info));
+	return waitid(P_PID, (id_t)run->pid, &status, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       status.si_pid == run->pid;
+}
+
 /*
  * Until the child has exited, printed too much, the deadline has passed or nobody wants to know.
  * The end of the pipe alone says nothing: a child may close it and live on, and a grandchild may
@@ -166,7 +174,7 @@ static bool collect(struct run *run)
 static void follow(struct run *run, uint64_t deadline_ns, int cancel_fd)
 {
 	struct pollfd fds[3] = {
-		{ .fd = run->pid_fd, .events = POLLIN },
+		{ .fd = run->child_fd, .events = POLLIN },
 		{ .fd = run->out_fd, .events = POLLIN },
 		{ .fd = cancel_fd, .events = POLLRDHUP },
 	};
@@ -187,7 +195,7 @@ static void follow(struct run *run, uint64_t deadline_ns, int cancel_fd)
 		if (fds[1].revents && !collect(run)) {
 			fds[1].fd = -1;
 		}
-		if (fds[0].revents) {
+		if (fds[0].revents && has_exited(run)) {
 			run->exited = true;
 			collect(run);
 			return;
@@ -201,15 +209,16 @@ static void follow(struct run *run, uint64_t deadline_ns, int cancel_fd)
  */
 static void finish(struct run *run, siginfo_t *status)
 {
-	struct pollfd gone = { .fd = run->pid_fd, .events = POLLIN };
+	struct pollfd child = { .fd = run->child_fd, .events = POLLIN };
+	uint64_t end_ns = clock_now_ns() + KILL_NS;
 
 	*status = (siginfo_t){ .si_pid = 0 };
 	kill(-run->pid, SIGKILL);
-	pidfd_send_signal(run->pid_fd, SIGKILL, NULL, 0);
-	if (poll(&gone, 1, (int)(KILL_NS / CLOCK_MS)) == 1) {
-		waitid(P_PIDFD, (id_t)run->pid_fd, status, WEXITED);
+	kill(run->pid, SIGKILL);
+	while (!has_exited(run) && poll(&child, 1, clock_poll_ms(end_ns)) > 0) {
 	}
-	io_close(&run->pid_fd);
+	waitid(P_PID, (id_t)run->pid, status, WEXITED | WNOHANG);
+	io_close(&run->child_fd);
 	io_close(&run->out_fd);
 }
 

@@ -2,8 +2,8 @@
 /*
  * Run one command, bounded in every way, and judge what it printed.
  *
- * Only for a single-threaded process that is the subreaper of its descendants and does not ignore
- * SIGCHLD: the runner.
+ * Only for a single-threaded process that is the subreaper of its descendants, has SIGCHLD blocked
+ * but not ignored, and all its descriptors but 0 to 2 close-on-exec: the runner.
  */
 #ifndef RUPTIME_DAEMON_RUN_COMMAND_H
 #define RUPTIME_DAEMON_RUN_COMMAND_H

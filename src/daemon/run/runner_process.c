@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -25,7 +27,7 @@ static int settle_descriptors(int server_fd)
 	if (server_fd != SERVER_FD && dup3(server_fd, SERVER_FD, O_CLOEXEC) < 0) {
 		return -1;
 	}
-	if (close_range(SERVER_FD + 1, ~0u, 0) < 0) {
+	if (io_close_range(SERVER_FD + 1, UINT_MAX) < 0) {
 		return -1;
 	}
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -63,8 +65,13 @@ _Noreturn void runner_process(int server_fd, const struct runner_config *config)
 	static struct command_result result;
 	const char outdated_byte = 0;
 	uint64_t timeout_ns;
+	sigset_t all;
 
 	prctl(PR_SET_NAME, "ruptimed-runner");
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	/* A signal to the server's group, as ^C is, shall not end a command just forked. */
+	setpgid(0, 0);
 	/* So that a command's orphans come here, and not to an init that lets them live. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (settle(server_fd, config) < 0) {
