@@ -47,6 +47,7 @@ struct server {
 	struct connections *connections;
 	struct stats *stats;
 	struct queue *queue;
+	_Atomic uint64_t rest_ns;		/* the workers to the acceptor: batch_wait.h */
 	struct uptime *uptime;
 	struct fdpass_writer *writer;		/* NULL: nothing listens for descriptors */
 	struct worker_pool *workers;
@@ -88,6 +89,7 @@ static int start_ingress(struct server *server, unsigned kind, const struct sett
 	ingress->ours = kinds[kind].ours;
 	ingress->connections = server->connections;
 	ingress->queue = server->queue;
+	ingress->rest_ns = &server->rest_ns;
 	ingress->counters = stats_of(server->stats, kind);
 	ingress->capacity = capacity_of(server->listeners, kind, settings->queue);
 	return kinds[kind].start(ingress);
@@ -126,7 +128,8 @@ struct server *server_start(const struct settings *settings, const struct listen
 		}
 	}
 	server->workers = worker_pool_start(settings->workers, server->queue, server->uptime,
-		server->connections, server->writer, server->stats, INGRESS_COUNT);
+		server->connections, server->writer, &server->rest_ns, server->stats,
+		INGRESS_COUNT);
 	if (!server->workers) {
 		goto fail;
 	}

@@ -8,7 +8,7 @@
  *	wait=poll		poll(), then recvmmsg() without waiting
  *	wait=waitforone		recvmmsg() waits for the first datagram
  *	aside=0			1: sched_yield() after a batch that woke nobody, as
- *				ingress_step_aside()
+ *				ingress_yield()
  *
  *	travels=requests	a chain of requests that the kernel has written source and control
  *				message into; the worker makes its headers anew

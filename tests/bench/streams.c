@@ -13,7 +13,7 @@
  *	accept=blocking		accept4() that waits; each connection is a turn
  *	turn=64			the most that is accepted in a turn
  *	rest=0			us between turns while the worker is awake
- *	aside=0			1: then sched_yield() between turns, as ingress_step_aside()
+ *	aside=0			1: then sched_yield() between turns, as ingress_yield()
  *
  *	worker=1		a thread of its own answers; 0: the one that accepts
  *	listen=ADDRESS		tcp://127.0.0.1:0

@@ -19,6 +19,12 @@ TEXT = re.compile(r"(\.(c|h|py|sh|am|ac|m4|md|\d)|(^|/)(quickstart|run|\.clang-f
 COLUMNS = 100
 LINES = 500
 
+# The rooms of the daemon, in the order of the data: each includes only itself and those before it.
+# What was set and what is counted is known to all.
+ROOMS = ("common", "known", "life", "listen", "sandbox", "policy", "queue", "ingress", "run",
+         "reply", "work", "daemon")
+KNOWN = ("daemon/settings", "daemon/stats")
+
 
 def sources():
     """The paths of all hand-written text files, from the top of the tree."""
@@ -136,6 +142,41 @@ class Source(unittest.TestCase):
             if there in programs and there != here:
                 faults.append("%s includes %s" % (path, name))
         self.complain(faults)
+
+    def modules(self):
+        """For each module of src, a header and its .c, those whose headers it includes."""
+        found = {}
+        for path, name in self.includes("src/"):
+            module = re.sub(r"^src/|\.[ch]$", "", path)
+            if name.startswith(("common/", "daemon/", "client/", "bench/")):
+                found.setdefault(module, set()).add(name[:-len(".h")])
+        return {module: names - {module} for module, names in found.items()}
+
+    def test_includes_point_down(self):
+        def floor(module):
+            parts = module.split("/")
+            room = "known" if module in KNOWN else parts[-2]
+            return ROOMS.index(room)
+
+        self.complain(["%s includes %s" % (module, name)
+                       for module, names in sorted(self.modules().items())
+                       if module.startswith(("common/", "daemon/"))
+                       for name in sorted(names) if floor(name) > floor(module)])
+
+    def test_no_circles(self):
+        modules = self.modules()
+        done = set()
+
+        def visit(module, way):
+            if module in way:
+                self.fail(" -> ".join(way[way.index(module):] + [module]))
+            if module not in done:
+                for name in sorted(modules.get(module, ())):
+                    visit(name, way + [module])
+                done.add(module)
+
+        for module in sorted(modules):
+            visit(module, [])
 
     @unittest.skipUnless(shutil.which("shellcheck"), "shellcheck is not installed")
     def test_shellcheck(self):

@@ -213,7 +213,7 @@ static void accept_until_stop(struct ingress *acceptor)
 		if (round == TURN_EMPTY) {
 			ingress_rest(acceptor);
 		} else {
-			ingress_step_aside(acceptor);
+			ingress_yield(acceptor);
 		}
 	}
 }

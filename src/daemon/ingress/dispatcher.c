@@ -142,7 +142,7 @@ static void *dispatcher_main(void *argument)
 		if (watched[0].revents) {
 			request_stop(dispatcher);
 		}
-		ingress_step_aside(ingress);
+		ingress_yield(ingress);
 	}
 	return NULL;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,7 +109,7 @@ void ingress_drain(struct ingress *ingress,
 {
 	const struct listener_set *listeners = ingress->listeners;
 
-	/* All doors first: the later ones must not fill up while the first is drained. */
+	/* Shut all first: the later ones must not fill up while the first is drained. */
 	for (unsigned i = 0; i < listeners->count; i++) {
 		if (ingress->watched[i + 1].fd >= 0 && listener_shut_door(&listeners->all[i]) < 0) {
 			log_warning("cannot shut the door of a listener: %s", strerror(errno));
@@ -142,17 +143,19 @@ void ingress_push(struct ingress *ingress, struct request_batch *batch)
 
 void ingress_rest(struct ingress *ingress)
 {
-	uint64_t rest_ns = ingress->woke ? 0 : queue_rest_ns(ingress->queue);
+	/* Relaxed: a wish of the workers, which orders nothing. */
+	uint64_t rest_ns =
+		ingress->woke ? 0 : atomic_load_explicit(ingress->rest_ns, memory_order_relaxed);
 	const struct timespec moment = clock_timespec(rest_ns);
 
 	if (rest_ns) {
 		ppoll(ingress->watched, 1, &moment, NULL);
 	} else {
-		ingress_step_aside(ingress);
+		ingress_yield(ingress);
 	}
 }
 
-void ingress_step_aside(struct ingress *ingress)
+void ingress_yield(struct ingress *ingress)
 {
 	if (!ingress->woke) {
 		sched_yield();

@@ -17,12 +17,13 @@
 #include "daemon/stats.h"
 
 struct ingress {
-	/* Given by whoever starts it; borrowed until ingress_stop() returns. */
+	/* Given by the server; borrowed until ingress_stop() returns. */
 	const struct settings *settings;
 	const struct listener_set *listeners;
 	bool (*ours)(const struct listener *);	/* which of them the thread serves */
 	struct connections *connections;
 	struct queue *queue;
+	const _Atomic uint64_t *rest_ns;	/* how long the workers wish it to rest */
 	struct stats_counters *counters;
 	size_t capacity;		/* of its pool */
 
@@ -63,33 +64,32 @@ int ingress_poll(struct ingress *ingress, unsigned count, int wait_ms);
 int ingress_run(struct ingress *ingress, void *(*main)(void *));
 
 /*
- * Let nobody new in, wait until all that had arrived is in the queue, and end the thread. Its
+ * Refuse new clients, wait until all that had arrived is in the queue, and end the thread. Its
  * requests are still out: ingress_free() follows when the workers are done. Does nothing if it
  * does not run.
  */
 void ingress_stop(struct ingress *ingress);
 void ingress_free(struct ingress *ingress);
 
-/* For the thread, once told to stop: shut the door of each watched listener, then drain each. */
+/* For the thread, once told to stop: shut each watched listener, then drain each. */
 void ingress_drain(struct ingress *ingress,
 	void (*drain)(struct ingress *, const struct listener *));
 
-/* A request of its pool, after a sleep if all are out. What is in BATCH is pushed before that. */
+/* A request of its pool, after a sleep if all are out. BATCH is pushed before that sleep. */
 struct request *ingress_take(struct ingress *ingress, struct request_batch *batch);
 
 /* Give the batch away to the queue, and leave *BATCH empty. Does nothing if it is empty. */
 void ingress_push(struct ingress *ingress, struct request_batch *batch);
 
 /*
- * When what there was has been pushed: if that woke no worker, those who could answer are under
- * way, and whoever comes waits in any case. Then whatever else can run goes first, so that the
- * next look finds more; where a CPU has nothing else to do this returns at once.
+ * Call after a push. If it woke no worker, all are busy: yield the CPU, so that the next poll finds
+ * more. Returns at once if nothing else can run.
  */
-void ingress_step_aside(struct ingress *ingress);
+void ingress_yield(struct ingress *ingress);
 
 /*
- * The same for a thread whose every look costs much: if that woke no worker it sleeps for as long
- * as the taker wishes (queue_ask_rest()), or until it is to stop.
+ * The same for a thread whose every look at its listeners costs much: if the push woke no worker
+ * it sleeps for *rest_ns, or until it is to stop.
  */
 void ingress_rest(struct ingress *ingress);
 

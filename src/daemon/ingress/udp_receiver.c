@@ -216,7 +216,7 @@ static bool receive_turn(struct receiver *receiver, const struct listener *liste
 		if (!receive_some(receiver, listener)) {
 			return false;
 		}
-		ingress_step_aside(receiver->ingress);
+		ingress_yield(receiver->ingress);
 		if (receiver->scarce) {
 			break;
 		}

@@ -66,11 +66,10 @@ struct queue {
 	/* Written by every push. */
 	_Alignas(CACHE_LINE_BYTES) struct __cds_lfs_stack stack;
 	_Atomic uint64_t weight;
-	/* Read by every push, written only around a sleep, and when the taker asks for rests. */
+	/* Read by every push, written only around a sleep. */
 	_Alignas(CACHE_LINE_BYTES) _Atomic uint32_t sleeping;
 	_Atomic bool closed;
 	_Atomic uint64_t enough;	/* the weight that the sleeper waits for */
-	_Atomic uint64_t rest_ns;
 	/* The taker's: when it last waited, something came within SPIN_NS. */
 	_Alignas(CACHE_LINE_BYTES) bool busy;
 };
@@ -92,7 +91,6 @@ struct queue *queue_new(void)
 	atomic_init(&queue->sleeping, 0);
 	atomic_init(&queue->closed, false);
 	atomic_init(&queue->enough, 0);
-	atomic_init(&queue->rest_ns, 0);
 	queue->busy = false;
 	return queue;
 }
@@ -105,7 +103,7 @@ void queue_free(struct queue *queue)
 /* Barrier (B) was the caller's. */
 static bool is_enough_for_sleeper(const struct queue *queue)
 {
-	/* Acquire pairs with the release in sleep_until(): whoever sleeps has said for how much. */
+	/* Acquire pairs with the release in sleep_until(): the sleeper has said for how much. */
 	return atomic_load_explicit(&queue->sleeping, memory_order_acquire) &&
 	       queue_weight(queue) >= atomic_load_explicit(&queue->enough, memory_order_relaxed);
 }
@@ -135,17 +133,6 @@ bool queue_push(struct queue *queue, struct queue_node *node, uint64_t weight)
 	/* (B): by liburcu's contract its compare-and-swap is a full barrier on both sides. */
 	cds_lfs_push(stack, to_urcu(node));
 	return is_enough_for_sleeper(queue) && wake_sleeper(queue);
-}
-
-void queue_ask_rest(struct queue *queue, uint64_t rest_ns)
-{
-	/* Relaxed, here and below: a wish, which orders nothing. */
-	atomic_store_explicit(&queue->rest_ns, rest_ns, memory_order_relaxed);
-}
-
-uint64_t queue_rest_ns(const struct queue *queue)
-{
-	return atomic_load_explicit(&queue->rest_ns, memory_order_relaxed);
 }
 
 bool queue_is_empty(const struct queue *queue)
@@ -196,9 +183,9 @@ static bool is_worth_a_look(const struct queue *queue)
 }
 
 /*
- * Wait for a moment without sleeping, and let anybody else who can run do so: on a machine whose
- * CPUs all have work, that is whoever brings us ours, and neither side makes a system call to
- * wake the other. Returns whether something came.
+ * Wait for a moment without sleeping, and yield the CPU to any thread that can run: on a machine
+ * whose CPUs all have work, that is the pusher, and neither side makes a system call to wake the
+ * other. Returns whether something came.
  */
 static bool spin(const struct queue *queue, uint64_t began_ns)
 {

@@ -14,7 +14,7 @@
  *
  * "Lock-free" here means: a push is one compare-and-swap that is retried only if another push
  * got through, and a take is one exchange. A thread that is preempted anywhere in a push hides
- * nothing from the taker and holds up nobody: a node's link is set before the node is published,
+ * nothing from the taker and holds up no thread: a node's link is set before the node is published,
  * so there is no window in which the list is broken.
  *
  * Order: what one thread pushes is taken in the order it was pushed. Between threads there is no
@@ -68,13 +68,6 @@ struct queue_node *queue_take(struct queue *queue, uint64_t deadline_ns);
  * CLOCK_MONOTONIC reads DEADLINE_NS. Excludes takes as a take does.
  */
 void queue_gather(struct queue *queue, uint64_t enough, uint64_t deadline_ns);
-
-/*
- * What the taker wishes of those who push: that they rest for so long after a push for which
- * nobody was woken. 0, as in the beginning: that they do not.
- */
-void queue_ask_rest(struct queue *queue, uint64_t rest_ns);
-uint64_t queue_rest_ns(const struct queue *queue);
 
 /*
  * No push follows: call it when the last pusher has stopped. A sleeping taker wakes; what is

@@ -7,15 +7,15 @@
 
 #include "common/io.h"
 
-void loadavg_init(struct loadavg *runnable)
+void loadavg_init(struct loadavg *loadavg)
 {
-	runnable->loadavg_fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-	runnable->cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	loadavg->fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+	loadavg->cpus = sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-void loadavg_fini(struct loadavg *runnable)
+void loadavg_fini(struct loadavg *loadavg)
 {
-	io_close(&runnable->loadavg_fd);
+	io_close(&loadavg->fd);
 }
 
 long loadavg_parse(const char *text)
@@ -25,14 +25,14 @@ long loadavg_parse(const char *text)
 	return sscanf(text, "%*f %*f %*f %ld/", &count) == 1 ? count : 0;
 }
 
-bool loadavg_exceeds_cpus(const struct loadavg *runnable)
+bool loadavg_exceeds_cpus(const struct loadavg *loadavg)
 {
 	char text[64];
-	ssize_t len = pread(runnable->loadavg_fd, text, sizeof(text) - 1, 0);
+	ssize_t len = pread(loadavg->fd, text, sizeof(text) - 1, 0);
 
 	if (len <= 0) {
 		return false;
 	}
 	text[len] = '\0';
-	return loadavg_parse(text) > runnable->cpus;
+	return loadavg_parse(text) > loadavg->cpus;
 }

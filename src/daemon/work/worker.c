@@ -17,9 +17,6 @@
 #include "daemon/work/leader.h"
 #include "daemon/work/loadavg.h"
 
-/* Those who push rest for this part of the moment that the leader waits. */
-#define REST_PART 2
-
 struct worker {
 	struct worker_pool *pool;
 	unsigned index;
@@ -33,9 +30,10 @@ struct worker_pool {
 	struct queue *queue;
 	struct uptime *uptime;
 	struct leader leader;
+	struct batch_wait wait;
+	struct loadavg loadavg;		/* the leader's */
+	_Atomic uint64_t *rest_ns;	/* what the acceptor reads */
 	struct connections *connections;
-	struct loadavg runnable;
-	struct batch_wait pace;		/* the leader's */
 	struct fdpass_writer *writer;
 	_Atomic uint64_t taken;		/* requests taken from the queue; the leader's */
 	uint64_t run_ns;		/* how long the last run took; the leader's */
@@ -43,7 +41,7 @@ struct worker_pool {
 	struct worker workers[];
 };
 
-/* How many requests wait; a little off while others push or take, which does no harm. */
+/* How many requests wait; a little off while threads push or take, which does no harm. */
 static uint64_t count_waiting(const struct worker_pool *pool)
 {
 	uint64_t pushed = queue_weight(pool->queue);
@@ -73,11 +71,11 @@ static void answer_batch(struct worker *worker, struct request *batch, uint64_t 
 }
 
 /*
- * Answer all of TAKEN, and look now and then whether somebody should lead meanwhile. Whoever has
+ * Answer all of TAKEN, and call another leader as soon as the next run is due. A request that has
  * waited for more than PATIENCE_NS gets nothing.
  */
 static void answer(struct worker *worker, struct queue_node *taken, uint64_t patience_ns,
-	struct leader_turn *turn)
+	const struct batch_wait_turn *turn)
 {
 	struct worker_pool *pool = worker->pool;
 	uint64_t now_ns = turn->began_ns;
@@ -88,11 +86,14 @@ static void answer(struct worker *worker, struct queue_node *taken, uint64_t pat
 
 		taken = taken->next;
 		count += batch->count;
-		leader_look(&pool->leader, turn, count_waiting(pool), now_ns);
+		if (batch_wait_is_due(turn, count_waiting(pool), now_ns)) {
+			leader_call(&pool->leader);
+		}
 		answer_batch(worker, batch, batch->pushed_ns + patience_ns, now_ns);
 		now_ns = clock_now_ns();
 	}
-	leader_done(&pool->leader, turn, count, now_ns);
+	batch_wait_answered(&pool->wait, turn, count, now_ns);
+	leader_answered(&pool->leader);
 }
 
 static const struct request *request_of(const struct queue_node *node)
@@ -112,14 +113,14 @@ static void count_taken(struct worker_pool *pool, const struct queue_node *taken
 }
 
 /*
- * If it is worth a moment, wait for more and append it to TAKEN. Returns after how long as many
- * were back as the last run had served, or 0.
+ * Gather more requests before the run, and append them to TAKEN. Returns how long it took until as
+ * many had come as the last run served; 0: not in time.
  */
 static uint64_t gather(struct worker_pool *pool, struct queue_node *taken)
 {
 	uint64_t now_ns = clock_now_ns();
 	uint64_t crowd;
-	uint64_t gather_ns = leader_gather_ns(&pool->leader, pool->pace.ns, now_ns, &crowd);
+	uint64_t gather_ns = batch_wait_gather_ns(&pool->wait, now_ns, &crowd);
 	uint64_t back_ns;
 
 	if (!gather_ns) {
@@ -138,19 +139,20 @@ static uint64_t gather(struct worker_pool *pool, struct queue_node *taken)
 	return back_ns < gather_ns ? back_ns : 0;
 }
 
-/* After the run for TAKEN: tell those who push how long to rest. */
-static void keep_pace(struct worker_pool *pool, const struct queue_node *taken, uint64_t back_ns,
-	uint64_t worth)
+/* After the run for TAKEN: adapt the pace, and tell the acceptor how long to rest. */
+static void adapt_pace(struct worker_pool *pool, const struct queue_node *taken, uint64_t back_ns)
 {
-	struct batch_wait_run run = { .worth = worth, .back_ns = back_ns };
+	struct batch_wait_run run = { .worth = batch_wait_worth(&pool->wait), .back_ns = back_ns };
 
 	for (; taken; taken = taken->next) {
 		const struct request *batch = request_of(taken);
 
 		run.connections += listener_is_stream(batch->listener) ? batch->count : 0;
 	}
-	run.scarce = run.connections >= BATCH_WAIT_FEW && loadavg_exceeds_cpus(&pool->runnable);
-	queue_ask_rest(pool->queue, batch_wait_look(&pool->pace, &run) / REST_PART);
+	run.scarce = run.connections >= BATCH_WAIT_FEW && loadavg_exceeds_cpus(&pool->loadavg);
+	batch_wait_adapt(&pool->wait, &run);
+	/* Relaxed: a wish, which orders nothing. */
+	atomic_store_explicit(pool->rest_ns, batch_wait_rest_ns(&pool->wait), memory_order_relaxed);
 }
 
 /* One turn as leader. Returns false when there will never be anything to take again. */
@@ -158,10 +160,11 @@ static bool lead(struct worker *worker)
 {
 	struct worker_pool *pool = worker->pool;
 	struct queue_node *taken = NULL;
-	struct leader_turn turn;
+	struct batch_wait_turn turn;
 	uint64_t began_ns;
+	uint64_t run_ns;
 	uint64_t back_ns;
-	uint64_t patience_ns = WORKER_PATIENCE_NS;
+	uint64_t patience_ns;
 
 	while (!taken) {
 		taken = queue_take(pool->queue, lingering_due_ns(worker->lingering));
@@ -176,11 +179,13 @@ static bool lead(struct worker *worker)
 	began_ns = clock_now_ns();
 	uptime_measure(pool->uptime, request_of_node(taken)->pushed_ns, worker->counters,
 		&worker->line);
-	patience_ns += pool->run_ns;
-	pool->run_ns = clock_now_ns() - began_ns;
-	patience_ns += pool->run_ns;
-	keep_pace(pool, taken, back_ns, leader_worth(&pool->leader));
-	leader_hand_on(&pool->leader, began_ns, began_ns + pool->run_ns, &turn);
+	run_ns = clock_now_ns() - began_ns;
+	/* A request that came during the last run has waited for that one and for this one. */
+	patience_ns = WORKER_PATIENCE_NS + pool->run_ns + run_ns;
+	pool->run_ns = run_ns;
+	adapt_pace(pool, taken, back_ns);
+	batch_wait_run_ended(&pool->wait, began_ns, began_ns + run_ns, &turn);
+	leader_hand_on(&pool->leader);
 	answer(worker, taken, patience_ns, &turn);
 	return true;
 }
@@ -216,13 +221,14 @@ static void free_pool(struct worker_pool *pool)
 		lingering_free(pool->workers[i].lingering);
 	}
 	leader_fini(&pool->leader);
-	loadavg_fini(&pool->runnable);
+	batch_wait_fini(&pool->wait);
+	loadavg_fini(&pool->loadavg);
 	free(pool);
 }
 
 struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struct uptime *uptime,
-	struct connections *connections, struct fdpass_writer *writer, struct stats *stats,
-	unsigned first)
+	struct connections *connections, struct fdpass_writer *writer, _Atomic uint64_t *rest_ns,
+	struct stats *stats, unsigned first)
 {
 	struct worker_pool *pool = calloc(1, sizeof(*pool) + count * sizeof(struct worker));
 	int error = 0;
@@ -234,11 +240,13 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 	pool->uptime = uptime;
 	pool->connections = connections;
 	pool->writer = writer;
+	pool->rest_ns = rest_ns;
 	if (leader_init(&pool->leader) < 0) {
 		free(pool);
 		return NULL;
 	}
-	loadavg_init(&pool->runnable);
+	batch_wait_init(&pool->wait);
+	loadavg_init(&pool->loadavg);
 	for (unsigned i = 0; i < count && !error; i++) {
 		struct worker *worker = &pool->workers[i];
 

@@ -7,31 +7,35 @@
  * and hands the leading role on before it answers. So there is at most one run in flight, what
  * arrives during a run waits for the next one, and measuring and answering overlap.
  *
- * Who has waited for WORKER_PATIENCE_NS is not answered any more: the client has given up, and
- * others wait. The time that runs took does not count: neither the run that made the line, nor
- * the one before it, which was under way when the request came.
+ * A request that has waited for WORKER_PATIENCE_NS is not answered: its client has given up, and
+ * others wait. The time of runs does not count: neither that of the run that made the line, nor
+ * of the one before it, which was under way when the request came.
  */
 #ifndef RUPTIME_DAEMON_WORK_WORKER_H
 #define RUPTIME_DAEMON_WORK_WORKER_H
 
+#include <stdint.h>
+
+#include "common/clock.h"
 #include "daemon/policy/connections.h"
 #include "daemon/queue/queue.h"
 #include "daemon/reply/fdpass_writer.h"
 #include "daemon/run/uptime.h"
 #include "daemon/stats.h"
 
-#define WORKER_PATIENCE_NS 2000000000ull
+#define WORKER_PATIENCE_NS (2 * CLOCK_S)
 
 struct worker_pool;
 
 /*
  * Start COUNT workers named worker-0, ...; worker I writes the counters stats_of(STATS, FIRST + I).
- * SCRIBE answers what comes over fdpass; NULL if nothing does. All arguments are borrowed until
- * worker_pool_join(). Returns NULL with errno.
+ * WRITER answers what comes over fdpass; NULL if nothing does. *REST_NS is kept at how long the
+ * acceptor is to rest. All arguments are borrowed until worker_pool_join(). Returns NULL with
+ * errno.
  */
 struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struct uptime *uptime,
-	struct connections *connections, struct fdpass_writer *writer, struct stats *stats,
-	unsigned first);
+	struct connections *connections, struct fdpass_writer *writer, _Atomic uint64_t *rest_ns,
+	struct stats *stats, unsigned first);
 
 /*
  * Wait until the workers have answered everything and the last answered client has closed, or has

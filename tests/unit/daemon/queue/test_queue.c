@@ -169,14 +169,6 @@ START_TEST(test_gather_ends)
 }
 END_TEST
 
-START_TEST(test_rest)
-{
-	ck_assert_uint_eq(queue_rest_ns(queue), 0);
-	queue_ask_rest(queue, 1234);
-	ck_assert_uint_eq(queue_rest_ns(queue), 1234);
-}
-END_TEST
-
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("queue");
@@ -191,7 +183,6 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_wakes);
 	tcase_add_test(tcase, test_gather);
 	tcase_add_test(tcase, test_gather_ends);
-	tcase_add_test(tcase, test_rest);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

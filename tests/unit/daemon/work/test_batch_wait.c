@@ -10,70 +10,81 @@ static const struct batch_wait_run busy = { .connections = 10, .worth = 5, .scar
 static void look(struct batch_wait *pace, struct batch_wait_run run, int times)
 {
 	while (times--) {
-		(void)batch_wait_look(pace, &run);
+		(void)batch_wait_adapt(pace, &run);
 	}
 }
 
 START_TEST(test_grows)
 {
-	struct batch_wait pace = { 0 };
+	struct batch_wait pace = { .pace_ns = 0 };
 
-	ck_assert_uint_eq(batch_wait_look(&pace, &busy), BATCH_WAIT_MIN_NS);
-	ck_assert_uint_eq(batch_wait_look(&pace, &busy), 2 * BATCH_WAIT_MIN_NS);
+	ck_assert_uint_eq(batch_wait_adapt(&pace, &busy), BATCH_WAIT_MIN_NS);
+	ck_assert_uint_eq(batch_wait_adapt(&pace, &busy), 2 * BATCH_WAIT_MIN_NS);
 	look(&pace, busy, 20);
-	ck_assert_uint_eq(pace.ns, BATCH_WAIT_MAX_NS);
+	ck_assert_uint_eq(pace.pace_ns, BATCH_WAIT_MAX_NS);
 }
 END_TEST
 
 START_TEST(test_shrinks_with_cpus_to_spare)
 {
-	struct batch_wait pace = { BATCH_WAIT_MAX_NS };
+	struct batch_wait pace = { .pace_ns = BATCH_WAIT_MAX_NS };
 	struct batch_wait_run run = busy;
 
 	run.scarce = false;
-	ck_assert_uint_eq(batch_wait_look(&pace, &run), BATCH_WAIT_MAX_NS / 2);
+	ck_assert_uint_eq(batch_wait_adapt(&pace, &run), BATCH_WAIT_MAX_NS / 2);
 	look(&pace, run, 20);
-	ck_assert_uint_eq(pace.ns, 0);
+	ck_assert_uint_eq(pace.pace_ns, 0);
 }
 END_TEST
 
 START_TEST(test_shrinks_without_a_crowd)
 {
-	struct batch_wait pace = { BATCH_WAIT_MAX_NS };
+	struct batch_wait pace = { .pace_ns = BATCH_WAIT_MAX_NS };
 	struct batch_wait_run run = busy;
 
 	run.connections = BATCH_WAIT_FEW - 1;
 	look(&pace, run, 20);
-	ck_assert_uint_eq(pace.ns, 0);
+	ck_assert_uint_eq(pace.pace_ns, 0);
 }
 END_TEST
 
 /* Many are enough; if runs are dear, it takes more of them. */
 START_TEST(test_stays_with_many)
 {
-	struct batch_wait pace = { 4 * BATCH_WAIT_MIN_NS };
+	struct batch_wait pace = { .pace_ns = 4 * BATCH_WAIT_MIN_NS };
 	struct batch_wait_run run = busy;
 
 	run.connections = BATCH_WAIT_MANY;
-	ck_assert_uint_eq(batch_wait_look(&pace, &run), 4 * BATCH_WAIT_MIN_NS);
+	ck_assert_uint_eq(batch_wait_adapt(&pace, &run), 4 * BATCH_WAIT_MIN_NS);
 	run.worth = BATCH_WAIT_MANY;
-	ck_assert_uint_eq(batch_wait_look(&pace, &run), 8 * BATCH_WAIT_MIN_NS);
+	ck_assert_uint_eq(batch_wait_adapt(&pace, &run), 8 * BATCH_WAIT_MIN_NS);
 	run.connections = 2 * BATCH_WAIT_MANY;
-	ck_assert_uint_eq(batch_wait_look(&pace, &run), 8 * BATCH_WAIT_MIN_NS);
+	ck_assert_uint_eq(batch_wait_adapt(&pace, &run), 8 * BATCH_WAIT_MIN_NS);
 }
 END_TEST
 
-/* Who is back early need not be waited for any longer. */
+/* Clients that are back early need not be waited for any longer. */
 START_TEST(test_shrinks_when_all_are_back)
 {
-	struct batch_wait pace = { BATCH_WAIT_MAX_NS };
+	struct batch_wait pace = { .pace_ns = BATCH_WAIT_MAX_NS };
 	struct batch_wait_run run = busy;
 
 	run.back_ns = 100 * CLOCK_US;
-	ck_assert_uint_eq(batch_wait_look(&pace, &run), 150 * CLOCK_US);
-	ck_assert_uint_eq(batch_wait_look(&pace, &run), 150 * CLOCK_US);
+	ck_assert_uint_eq(batch_wait_adapt(&pace, &run), 150 * CLOCK_US);
+	ck_assert_uint_eq(batch_wait_adapt(&pace, &run), 150 * CLOCK_US);
 	run.back_ns = 0;
-	ck_assert_uint_eq(batch_wait_look(&pace, &run), 300 * CLOCK_US);
+	ck_assert_uint_eq(batch_wait_adapt(&pace, &run), 300 * CLOCK_US);
+}
+END_TEST
+
+/* The acceptor rests for a half of the pace; at first not at all. */
+START_TEST(test_rest)
+{
+	struct batch_wait pace = { .pace_ns = 0 };
+
+	ck_assert_uint_eq(batch_wait_rest_ns(&pace), 0);
+	pace.pace_ns = 2 * 1234;
+	ck_assert_uint_eq(batch_wait_rest_ns(&pace), 1234);
 }
 END_TEST
 
@@ -87,6 +98,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_shrinks_without_a_crowd);
 	tcase_add_test(tcase, test_stays_with_many);
 	tcase_add_test(tcase, test_shrinks_when_all_are_back);
+	tcase_add_test(tcase, test_rest);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -43,7 +43,7 @@ START_TEST(test_exceed)
 	long count;
 
 	loadavg_init(&runnable);
-	ck_assert_int_ge(runnable.loadavg_fd, 0);
+	ck_assert_int_ge(runnable.fd, 0);
 	ck_assert_int_ge(runnable.cpus, 1);
 	/* On a large machine a few CPUs will do. */
 	if (runnable.cpus > SPINNERS_MAX - 1) {
@@ -68,12 +68,12 @@ END_TEST
 
 START_TEST(test_cannot_tell)
 {
-	struct loadavg runnable = { .loadavg_fd = -1, .cpus = 0 };
+	struct loadavg runnable = { .fd = -1, .cpus = 0 };
 	int pipe_fds[2];
 
 	ck_assert(!loadavg_exceeds_cpus(&runnable));
 	ck_assert_int_eq(pipe2(pipe_fds, O_CLOEXEC), 0);
-	runnable.loadavg_fd = pipe_fds[0];
+	runnable.fd = pipe_fds[0];
 	ck_assert(!loadavg_exceeds_cpus(&runnable));
 	io_close(&pipe_fds[0]);
 	io_close(&pipe_fds[1]);

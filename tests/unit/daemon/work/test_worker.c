@@ -33,6 +33,7 @@ static struct runner_config config;
 static struct runner *runner;
 static struct connections *connections;
 static struct queue *queue;
+static _Atomic uint64_t rest_ns;
 static struct stats *stats;
 static struct uptime *uptime;
 static struct worker_pool *workers;
@@ -52,7 +53,7 @@ static void start(struct scratch_path path, unsigned count)
 	stats = stats_new(count);
 	uptime = uptime_new(SETTINGS_EXEC, runner, FAR_NS, 0);
 	connections = connections_new(ROUNDS * BURST, ROUNDS * BURST);
-	workers = worker_pool_start(count, queue, uptime, connections, NULL, stats, 0);
+	workers = worker_pool_start(count, queue, uptime, connections, NULL, &rest_ns, stats, 0);
 	ck_assert_ptr_nonnull(workers);
 }
 
