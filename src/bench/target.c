@@ -9,7 +9,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "bench/transport_datagram.h"
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/protocol.h"
@@ -57,7 +56,7 @@ static enum probe read_dialect(int fd, const uint8_t *nonce, uint64_t deadline_n
 static enum probe probe_datagram(const struct target *target)
 {
 	enum probe found = PROBE_SILENT;
-	uint8_t request[DATAGRAM_REQUEST_BYTES];
+	uint8_t request[TARGET_REQUEST_BYTES];
 	uint8_t nonce[PROTOCOL_NONCE_BYTES];
 	int fd = datagram_socket(target);
 

@@ -10,6 +10,9 @@
 
 #include "common/address.h"
 
+/* The size of an extended request, so of the longest answer to it; a line of uptime has some 70. */
+#define TARGET_REQUEST_BYTES 128
+
 struct target {
 	struct address address;
 	char text[ADDRESS_TEXT_MAX];	/* the address as reports show it */

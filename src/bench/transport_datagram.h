@@ -10,9 +10,6 @@
 
 #include "bench/target.h"
 
-/* The size of an extended request, so of the longest answer to it; a line of uptime has some 70. */
-#define DATAGRAM_REQUEST_BYTES 128
-
 /*
  * A non-blocking socket connected to TARGET, with a name of its own to answer to and a large
  * receive buffer. Connected, because a server's answers to a UNIX socket are then not limited to

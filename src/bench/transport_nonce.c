@@ -25,7 +25,7 @@ struct nonce_state {
 	struct ticket_book *book;
 	struct request **waiting;	/* to be sent, in order */
 	uint32_t waiting_count;
-	uint8_t requests[BATCH][DATAGRAM_REQUEST_BYTES];
+	uint8_t requests[BATCH][TARGET_REQUEST_BYTES];
 	char answers[BATCH][ANSWER_BYTES];
 	struct iovec request_iovs[BATCH];
 	struct iovec answer_iovs[BATCH];
@@ -64,7 +64,7 @@ static int nonce_open(struct lane *lane)
 	state->waiting = calloc(lane->slots, sizeof(struct request *));
 	for (unsigned i = 0; i < BATCH; i++) {
 		state->request_iovs[i] = (struct iovec){ state->requests[i],
-			DATAGRAM_REQUEST_BYTES };
+			TARGET_REQUEST_BYTES };
 		state->out[i].msg_hdr.msg_iov = &state->request_iovs[i];
 		state->out[i].msg_hdr.msg_iovlen = 1;
 		state->answer_iovs[i] = (struct iovec){ state->answers[i], ANSWER_BYTES };
@@ -150,7 +150,7 @@ static void nonce_flush(struct lane *lane)
 			uint8_t nonce[PROTOCOL_NONCE_BYTES];
 
 			memcpy(nonce, &state->waiting[i]->ticket, sizeof(nonce));
-			protocol_write_request(state->requests[i], DATAGRAM_REQUEST_BYTES, nonce);
+			protocol_write_request(state->requests[i], TARGET_REQUEST_BYTES, nonce);
 			state->waiting[i]->sent_ns = now_ns;
 		}
 		sent = sendmmsg(state->fd, state->out, count, MSG_DONTWAIT | MSG_NOSIGNAL);
