@@ -14,6 +14,8 @@
 #include "common/protocol.h"
 #include "common/resolve.h"
 
+#define RECEIVE_BUFFER_BYTES (4 << 20)
+
 #define PROBE_TRIES   3
 #define PROBE_WAIT_NS (100 * CLOCK_MS)
 
@@ -53,12 +55,31 @@ static enum probe read_dialect(int fd, const uint8_t *nonce, uint64_t deadline_n
 	}
 }
 
+int target_socket(const struct target *target)
+{
+	const int buffer_bytes = RECEIVE_BUFFER_BYTES;
+	/* Nothing but the family: the kernel finds a name (autobind). */
+	const struct sockaddr name = { .sa_family = AF_UNIX };
+	int fd = socket(target->family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0) {
+		return -1;
+	}
+	/* What the system grants of it is what there is. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
+	if ((target->family == AF_UNIX && bind(fd, &name, sizeof(name.sa_family)) < 0) ||
+	    connect(fd, (const struct sockaddr *)&target->sockaddr, target->sockaddr_len) < 0) {
+		io_close(&fd);
+	}
+	return fd;
+}
+
 static enum probe probe_datagram(const struct target *target)
 {
 	enum probe found = PROBE_SILENT;
 	uint8_t request[TARGET_REQUEST_BYTES];
 	uint8_t nonce[PROTOCOL_NONCE_BYTES];
-	int fd = datagram_socket(target);
+	int fd = target_socket(target);
 
 	if (fd < 0) {
 		return PROBE_SILENT;

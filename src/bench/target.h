@@ -38,4 +38,11 @@ int target_find(struct target *target, const char *text, const char **why);
 /* What is sent to it, in words: "one byte", "extended requests", "connections" or "messages". */
 const char *target_dialect(const struct target *target);
 
+/*
+ * A non-blocking socket connected to TARGET, with a name of its own to answer to and a large
+ * receive buffer. Connected, because a server's answers to a UNIX socket are then not limited to
+ * ten, and because a UDP socket then hears that nobody listens. Returns it, or -1 with errno.
+ */
+int target_socket(const struct target *target);
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/transport_datagram.h"
+#include "bench/target.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ static int nonce_open(struct lane *lane)
 	if (!state) {
 		return -1;
 	}
-	state->fd = datagram_socket(lane->target);
+	state->fd = target_socket(lane->target);
 	/* Random, so that answers to an earlier run's requests are nobody's. */
 	if (state->fd < 0 || getrandom(&first_id, sizeof(first_id), 0) < 0) {
 		return -1;

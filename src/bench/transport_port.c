@@ -6,7 +6,7 @@
  * to a resting socket is a duplicate, or late. Sockets are opened when no rested one is there, up
  * to a limit; beyond it the one that has rested longest must do.
  */
-#include "bench/transport_datagram.h"
+#include "bench/target.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -123,7 +123,7 @@ static struct port *take_port(struct lane *lane, uint64_t now_ns)
 		retire(state, take_first(&state->lost));
 	}
 	port = take_first(&state->closed);
-	port->fd = datagram_socket(lane->target);
+	port->fd = target_socket(lane->target);
 	if (port->fd < 0 || lane_watch_own(lane, port->fd, EPOLLIN,
 			(uint32_t)(port - state->ports)) < 0) {
 		int saved = errno;
