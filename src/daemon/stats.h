@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What happened, counted: one block of counters per thread, written by that thread alone and
- * summed by whoever asks. The ledger balances at any quiet moment, for each transport:
+ * summed by the reader. The ledger balances at any quiet moment, for each transport:
  *
  *	requests = replies + dropped + waiting
  *
@@ -24,7 +24,7 @@ enum stats_drop {
 	STATS_CLIENT_GONE,	/* it closed or reset before the line was sent */
 	STATS_SEND_FAILED,	/* the kernel did not take the answer */
 	STATS_UNBOUND,		/* a datagram client without a name cannot be answered */
-	STATS_QUEUE_FULL,	/* nobody fetches replies: the reply queue has no room */
+	STATS_QUEUE_FULL,	/* the reply queue has no room: clients do not fetch */
 	STATS_FD_REFUSED,	/* fdpass: not one descriptor, or not one to write a line to */
 	STATS_EXPIRED,		/* it waited too long, or brought no descriptor in time */
 	STATS_SOURCE_PORT,	/* udp: from where a server is, which might answer the answer */
@@ -46,8 +46,8 @@ struct stats_counters {
 	_Atomic uint64_t replies[ADDRESS_SCHEMES];
 	_Atomic uint64_t dropped[ADDRESS_SCHEMES][STATS_DROPS];
 	_Atomic uint64_t messages;		/* XSI messages that ask for nothing */
-	_Atomic uint64_t rate_exceeded;		/* answered for --rate-dry-run's sake alone */
-	_Atomic uint64_t replies_reaped;	/* XSI replies that nobody fetched */
+	_Atomic uint64_t rate_exceeded;		/* answered only because of --rate-dry-run */
+	_Atomic uint64_t replies_reaped;	/* XSI replies that no client fetched */
 	_Atomic uint64_t runs_ok;
 	_Atomic uint64_t runs_failed;
 };
@@ -65,8 +65,8 @@ struct stats_counters *stats_of(struct stats *stats, unsigned index);
 static inline void stats_add(_Atomic uint64_t *counter, uint64_t count)
 {
 	/*
-	 * A single writer needs no read-modify-write. Release pairs with stats_sum(): who sees a
-	 * request leave the ledger sees that it had entered.
+	 * A single writer needs no read-modify-write. Release pairs with stats_sum(): a
+	 * reader that sees a request leave the ledger sees that it had entered.
 	 */
 	atomic_store_explicit(counter,
 		atomic_load_explicit(counter, memory_order_relaxed) + count, memory_order_release);

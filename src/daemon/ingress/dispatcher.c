@@ -29,7 +29,7 @@ struct dispatcher {
 	struct msgq_receiver *receivers[];	/* by listener; NULL: none of ours, or ended */
 };
 
-/* A message that asks for nothing is somebody's word to whoever reads our output. */
+/* A message that is no request is shown to the reader of our output. */
 static void show_message(struct dispatcher *dispatcher, const struct listener *listener, size_t len)
 {
 	static struct log_limit limit;

@@ -9,7 +9,7 @@
 
 #define PATIENCE_NS (FDPASS_GATE_PATIENCE_S * CLOCK_S)
 
-/* All have the same patience, so that the order of entering is the order of their deadlines. */
+/* All have the same patience, so the order of entering is the order of deadlines. */
 struct place {
 	struct place *older;
 	struct place *newer;	/* among the unused: the next one */
@@ -99,7 +99,7 @@ bool fdpass_gate_enter(struct fdpass_gate *gate, struct fdpass_client *client, u
 	*(gate->newest ? &gate->newest->newer : &gate->oldest) = place;
 	gate->newest = place;
 	event.data.ptr = place;
-	/* Without an entry of its own it would wait in vain: out with it, in place of nobody. */
+	/* The kernel cannot watch it, so it would wait in vain: it leaves, and no other. */
 	if (epoll_ctl(gate->watch_fd, EPOLL_CTL_ADD, entering.conn_fd, &event) < 0 && !crowded) {
 		vacate(gate, place, client);
 		return true;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections on which a descriptor is still awaited. Part of the acceptor thread; never blocks.
+ * Connections on which a descriptor is still awaited. Part of the fdpass acceptor; never blocks.
  *
- * Who connects and sends nothing has FDPASS_GATE_PATIENCE_S; when there are FDPASS_GATE_MAX of
- * them, the one that has waited longest makes room for the next.
+ * A client that connects and sends nothing has FDPASS_GATE_PATIENCE_S. When FDPASS_GATE_MAX of them
+ * wait, the one that has waited longest makes room for the next.
  */
 #ifndef RUPTIME_DAEMON_INGRESS_FDPASS_GATE_H
 #define RUPTIME_DAEMON_INGRESS_FDPASS_GATE_H
@@ -31,23 +31,26 @@ struct fdpass_gate;
 /* Returns NULL with errno. */
 struct fdpass_gate *fdpass_gate_new(void);
 
-/* Closes whoever still waits. NULL is fine. */
+/* Closes the connections that still wait. NULL is fine. */
 void fdpass_gate_free(struct fdpass_gate *gate);
 
 /*
- * Takes the connection of *CLIENT, who has not brought anything yet. Returns true if somebody has
- * to leave at once, whom *CLIENT names then: the one that made room, after a last look at what it
- * has sent; or the same one, if the kernel cannot watch it.
+ * Takes the connection of *CLIENT, which has not sent anything yet. Returns true if a client has to
+ * leave at once, and then *CLIENT is that one: the oldest, which made room, with what it has sent
+ * by now; or the same one, if the kernel cannot watch it.
  */
 bool fdpass_gate_enter(struct fdpass_gate *gate, struct fdpass_client *client, uint64_t now_ns);
 
-/* Readable when fdpass_gate_leave() has somebody who sent something or has gone. */
+/* Readable when a client at the gate has sent something or has closed. */
 int fdpass_gate_fd(const struct fdpass_gate *gate);
 
-/* When the next one's time is over: CLOCK_NEVER if nobody waits. */
+/* When the time of the oldest client is over; CLOCK_NEVER: the gate is empty. */
 uint64_t fdpass_gate_due_ns(const struct fdpass_gate *gate);
 
-/* Let the next one out who has sent something, has gone, or whose time is over. */
+/*
+ * Take from the gate a client that has sent something, has closed, or whose time is over at NOW_NS.
+ * Returns false if there is none.
+ */
 bool fdpass_gate_leave(struct fdpass_gate *gate, uint64_t now_ns, struct fdpass_client *client);
 
 #endif

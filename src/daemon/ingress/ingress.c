@@ -112,7 +112,7 @@ void ingress_drain(struct ingress *ingress,
 	/* Shut all first: the later ones must not fill up while the first is drained. */
 	for (unsigned i = 0; i < listeners->count; i++) {
 		if (ingress->watched[i + 1].fd >= 0 && listener_shut_door(&listeners->all[i]) < 0) {
-			log_warning("cannot shut the door of a listener: %s", strerror(errno));
+			log_warning("cannot shut a listener: %s", strerror(errno));
 		}
 	}
 	for (unsigned i = 0; i < listeners->count; i++) {

@@ -47,7 +47,7 @@ static int receive_burst(struct msgq_receiver *receiver, bool wait)
 		if (len < 0) {
 			return count ? count : -1;
 		}
-		/* Others may send it, too, and must not keep us here. */
+		/* Clients may send it, too, and must not keep the thread here. */
 		if (message->type == MSGQ_WAKE_TYPE) {
 			return count;
 		}
@@ -99,7 +99,7 @@ static void recover(struct msgq_receiver *receiver)
 	}
 }
 
-/* What was in the queue when the door was shut. Others may go on sending to one that we adopted. */
+/* What was in the queue when it was shut. Clients may go on sending to one that we adopted. */
 static void drain(struct msgq_receiver *receiver)
 {
 	long left = msgq_shut_door(receiver->msgq);
@@ -111,7 +111,7 @@ static void drain(struct msgq_receiver *receiver)
 			return;
 		}
 		forward(receiver, count);
-		/* None: it was one to wake us. */
+		/* None: it was a wake-up. */
 		left -= count > 0 ? count : 1;
 	}
 }
@@ -123,14 +123,14 @@ static void *receiver_main(void *argument)
 
 	snprintf(name, sizeof(name), "msgq-%u", receiver->number);
 	pthread_setname_np(pthread_self(), name);
-	/* Relaxed: the message that wakes us was sent after STOP was set, and the kernel orders. */
+	/* Relaxed: the wake-up message was sent after STOP was set, and the kernel orders. */
 	while (!atomic_load_explicit(&receiver->stop, memory_order_relaxed)) {
 		int count = receive_burst(receiver, true);
 
 		if (count >= 0) {
 			receiver->pause_ms = 0;
 			forward(receiver, count);
-			/* The dispatcher first: then the next burst is a longer one. */
+			/* The dispatcher runs first, and the next burst is longer. */
 			sched_yield();
 		} else if (errno != EINTR) {
 			recover(receiver);

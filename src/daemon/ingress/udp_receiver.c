@@ -28,12 +28,12 @@
 /* One more than a request may have, so that one that is too long is seen to be. */
 #define PAYLOAD_BYTES (PROTOCOL_EXTENDED_MAX_BYTES + 1)
 
-/* What the kernel may keep in a flood, however slow we are: a burst from a few hundred clients. */
+/* What the kernel may keep in a flood, at least: a burst from a few hundred clients. */
 #define LEAST_ROOM 512
 
 struct receiver {
 	struct ingress *ingress;
-	struct udp_backlog room;	/* in the kernel's buffers */
+	struct udp_backlog backlog;
 	size_t received;	/* since the last look at it */
 	uint64_t more_ns;	/* since when there has always been more; 0: there has not */
 	struct udp_policy *policy;
@@ -44,7 +44,7 @@ struct receiver {
 	bool is_unix;					/* for what they are armed */
 	bool scarce;					/* no request was left for some of them */
 	uint8_t payloads[RECEIVE_MESSAGES][PAYLOAD_BYTES];
-	/* UNIX sockets: for descriptors, which nobody has asked for. */
+	/* UNIX sockets: for descriptors that a client sent although none is asked for. */
 	_Alignas(struct cmsghdr) uint8_t rights[RECEIVE_MESSAGES][FDPASS_CONTROL_BYTES];
 };
 
@@ -224,13 +224,13 @@ static bool receive_turn(struct receiver *receiver, const struct listener *liste
 	return true;
 }
 
-/* Returns as poll() does; and when there is nothing now, whatever was there, forgets it. */
+/* As poll(). If nothing is there now, the receiver has kept up: what was there is forgotten. */
 static int wait_for_more(struct receiver *receiver)
 {
 	struct ingress *ingress = receiver->ingress;
 	int ready = 0;
 
-	/* After a wait nobody could tell whether there had been anything to wait for. */
+	/* Not after a wait: then it is unknown whether anything had been there before it. */
 	if (receiver->more_ns) {
 		ready = ingress_poll(ingress, ingress->watched_count, 0);
 	}
@@ -241,7 +241,7 @@ static int wait_for_more(struct receiver *receiver)
 	return ready;
 }
 
-/* Let the kernel keep as many as we receive before they have waited for too long. */
+/* Let the kernel keep as many datagrams as we receive before they have waited for too long. */
 static void adapt_buffers(struct receiver *receiver, bool more)
 {
 	static struct log_limit limit;
@@ -253,14 +253,14 @@ static void adapt_buffers(struct receiver *receiver, bool more)
 		receiver->more_ns = more ? now_ns : 0;
 	}
 	standing = more && now_ns - receiver->more_ns > UDP_BACKLOG_NS;
-	if (udp_backlog_look(&receiver->room, receiver->received, standing, now_ns)) {
+	if (udp_backlog_look(&receiver->backlog, receiver->received, standing, now_ns)) {
 		if (standing) {
 			log_limited(&limit, "more datagrams come than can be answered: no more "
-				"than some %zu may wait", receiver->room.now);
+				"than some %zu may wait", receiver->backlog.now);
 		}
 		for (unsigned i = 0; i < listeners->count; i++) {
 			if (listeners->all[i].may_shrink) {
-				udp_socket_limit(listeners->all[i].fd, receiver->room.now);
+				udp_socket_limit(listeners->all[i].fd, receiver->backlog.now);
 			}
 		}
 	}
@@ -290,7 +290,7 @@ static void receive_until_stop(struct receiver *receiver)
 	}
 }
 
-/* What was in the buffer when the door was shut is served. */
+/* What was in the buffer when the listener was shut is served. */
 static void drain(struct ingress *ingress, const struct listener *listener)
 {
 	while (receive_some(ingress->state, listener)) {
@@ -304,7 +304,7 @@ static void *receiver_main(void *argument)
 
 	pthread_setname_np(pthread_self(), "udp-receiver");
 	receiver->ingress = ingress;
-	udp_backlog_init(&receiver->room, LEAST_ROOM, UDP_SOCKET_DATAGRAMS, clock_now_ns());
+	udp_backlog_init(&receiver->backlog, LEAST_ROOM, UDP_SOCKET_DATAGRAMS, clock_now_ns());
 	for (unsigned i = 0; i < RECEIVE_MESSAGES; i++) {
 		receiver->parts[i] = (struct iovec){ receiver->payloads[i], PAYLOAD_BYTES };
 		receiver->messages[i].msg_hdr.msg_iov = &receiver->parts[i];
