@@ -153,9 +153,9 @@ static void await_fetching(const struct listener_set *listeners)
 	uint64_t end_ns = clock_now_ns() + FETCH_NS;
 
 	for (unsigned i = 0; i < listeners->count; i++) {
-		struct msgq *msgq = listeners->all[i].msgq;
+		struct msgq_replies *replies = listeners->all[i].replies;
 
-		while (msgq && msgq_has_replies(msgq) && clock_now_ns() < end_ns) {
+		while (replies && msgq_replies_are_waiting(replies) && clock_now_ns() < end_ns) {
 			poll(NULL, 0, FETCH_LOOK_MS);
 		}
 	}

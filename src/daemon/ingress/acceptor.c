@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "daemon/listen/handshakes.h"
 
 /* Connections accepted from one listener before the others have their turn. */
 #define TURN_CONNECTIONS 64
@@ -242,7 +243,7 @@ static void drain(struct ingress *acceptor, const struct listener *listener)
 	uint64_t end_ns = clock_now_ns() + LAST_CALL_NS;
 
 	accept_all(acceptor, listener);
-	while (listener_has_handshakes(listener) && clock_now_ns() < end_ns) {
+	while (handshakes_are_pending(listener) && clock_now_ns() < end_ns) {
 		poll(&waiting, 1, HANDSHAKE_MS);
 		accept_all(acceptor, listener);
 	}

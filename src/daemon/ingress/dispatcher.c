@@ -14,6 +14,7 @@
 #include "daemon/ingress/msgq_message.h"
 #include "daemon/ingress/msgq_receiver.h"
 #include "daemon/listen/msgq.h"
+#include "daemon/listen/msgq_replies.h"
 
 /* Read from one socket before the others have their turn. */
 #define TURN_MESSAGES 64
@@ -102,7 +103,7 @@ static void mind_queues(struct dispatcher *dispatcher)
 	for (unsigned i = 0; i < listeners->count; i++) {
 		if (listener_is_msgq(&listeners->all[i])) {
 			stats_add(&dispatcher->ingress->counters->replies_reaped,
-				msgq_mind(listeners->all[i].msgq, now_ns));
+				msgq_replies_mind(listeners->all[i].replies, now_ns));
 		}
 	}
 }

@@ -4,11 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/filter.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,6 +185,7 @@ static void close_listener(struct listener *listener)
 	io_close(&listener->fd);
 	io_close(&listener->feed_fd);
 	msgq_close(listener->msgq);
+	msgq_replies_close(listener->replies);
 }
 
 static void truncate_to(struct listener_set *set, unsigned count)
@@ -282,7 +279,11 @@ static int open_msgq(struct listener_set *set, const struct address *address, ui
 	listener->feed_fd = pair[1];
 	listener->msgq = msgq_open(address->key, mode, uid, gid, failure->why,
 		sizeof(failure->why));
-	return listener->msgq ? 0 : -1;
+	if (listener->msgq) {
+		listener->replies = msgq_replies_open(address->key, mode, uid, gid, failure->why,
+			sizeof(failure->why));
+	}
+	return listener->replies ? 0 : -1;
 }
 
 int listener_open(struct listener_set *set, const struct address *address, uid_t uid, gid_t gid,
@@ -340,69 +341,6 @@ int listener_shut_door(const struct listener *listener)
 	return listener_is_datagram(listener) ? drop_datagrams(listener->fd) : 0;
 }
 
-static const struct nlmsghdr *after(const struct nlmsghdr *at, size_t *len)
-{
-	size_t step = NLMSG_ALIGN(at->nlmsg_len);
-
-	*len -= step < *len ? step : *len;
-	return (const void *)((const char *)at + step);
-}
-
-/* Is PORT in these LEN bytes of sock_diag(7)'s answer? -1: no, and they are the last. */
-static int find_port(const struct nlmsghdr *at, size_t len, uint16_t port)
-{
-	/* Not NLMSG_NEXT(): its cast is one of those that compilers warn of. */
-	for (; NLMSG_OK(at, len); at = after(at, &len)) {
-		const struct inet_diag_msg *found = NLMSG_DATA(at);
-
-		if (at->nlmsg_type == NLMSG_DONE || at->nlmsg_type == NLMSG_ERROR) {
-			return -1;
-		}
-		if (ntohs(found->id.idiag_sport) == port) {
-			return 1;
-		}
-	}
-	return 0;
-}
-
-/*
- * The kernel is asked for this state only: its table may hold 100,000 connections that are over.
- * And for our family only, since IPV6_V6ONLY is set: it looks through all of the table each time.
- */
-bool listener_has_handshakes(const struct listener *listener)
-{
-	struct {
-		struct nlmsghdr header;
-		struct inet_diag_req_v2 request;
-	} ask = {
-		.header = { sizeof(ask), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 0, 0 },
-		.request = { .sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP,
-			.idiag_states = 1 << TCP_SYN_RECV },
-	};
-	uint16_t port = (uint16_t)atoi(listener->address.port);
-	_Alignas(struct nlmsghdr) char answer[16384];
-	int family = AF_INET;
-	socklen_t len = sizeof(family);
-	int diag_fd;
-	bool asked;
-	int found = 0;
-
-	if (listener->address.scheme != ADDRESS_TCP) {
-		return false;
-	}
-	getsockopt(listener->fd, SOL_SOCKET, SO_DOMAIN, &family, &len);
-	ask.request.sdiag_family = (uint8_t)family;
-	diag_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	asked = diag_fd >= 0 && send(diag_fd, &ask, sizeof(ask), 0) == sizeof(ask);
-	while (asked && found == 0) {
-		ssize_t got = recv(diag_fd, answer, sizeof(answer), 0);
-
-		found = got <= 0 ? -1 : find_port((void *)answer, (size_t)got, port);
-	}
-	io_close(&diag_fd);
-	return found > 0;
-}
-
 void listener_remove_names(const struct listener_set *set)
 {
 	for (unsigned i = 0; i < set->count; i++) {
@@ -413,6 +351,9 @@ void listener_remove_names(const struct listener_set *set)
 		}
 		if (listener->msgq) {
 			msgq_remove(listener->msgq);
+		}
+		if (listener->replies) {
+			msgq_replies_remove(listener->replies);
 		}
 	}
 }

@@ -11,6 +11,7 @@
 
 #include "common/address.h"
 #include "daemon/listen/msgq.h"
+#include "daemon/listen/msgq_replies.h"
 #include "daemon/listen/unix_socket.h"
 
 struct listener {
@@ -21,7 +22,8 @@ struct listener {
 	 */
 	int fd;
 	struct unix_socket_id file;	/* UNIX sockets: which file has the name */
-	struct msgq *msgq;		/* XSI queues; owned */
+	struct msgq *msgq;		/* XSI queues: takes requests; owned */
+	struct msgq_replies *replies;	/* XSI queues: sends replies; owned */
 	int feed_fd;			/* XSI queues: the other end, until its thread takes it */
 	bool may_shrink;		/* UDP: its buffer, see udp_socket.h */
 };
@@ -58,21 +60,16 @@ int listener_open(struct listener_set *set, const struct address *address, uid_t
 	struct listener_failure *failure);
 
 /*
- * Let nobody new in, for good: the name of a UNIX socket goes away, the kernel refuses new TCP
+ * Let no new client in, for good: the name of a UNIX socket goes away, the kernel refuses new TCP
  * connections and drops new datagrams. What has arrived stays and can be accepted or received
- * until EAGAIN, without a race against newcomers. Takes no privilege.
+ * until EAGAIN, without a race against new ones. Takes no privilege.
  * Affects every process that shares the socket. Returns 0, or -1 with errno.
  */
 int listener_shut_door(const struct listener *listener);
 
 /*
- * Is any handshake under way with it? Only for TCP.
- */
-bool listener_has_handshakes(const struct listener *listener);
-
-/*
  * Remove the names and queues that are ours, and nothing else: for an exit that does not wait for
- * the threads. Whatever they do goes on.
+ * the threads, which go on with what they do.
  */
 void listener_remove_names(const struct listener_set *set);
 

@@ -23,15 +23,15 @@ struct entry {
 };
 
 struct msgq_ledger {
-	uint16_t heads[REPLY_LEDGER_TYPES];
+	uint16_t heads[MSGQ_LEDGER_TYPES];
 	uint16_t oldest;
 	uint16_t newest;
 	uint16_t unused;	/* chain of those given back */
 	uint16_t fresh;		/* the first that was never used */
-	struct entry entries[REPLY_LEDGER_TYPES];
+	struct entry entries[MSGQ_LEDGER_TYPES];
 };
 
-_Static_assert(REPLY_LEDGER_TYPES < NONE, "every entry has an index");
+_Static_assert(MSGQ_LEDGER_TYPES < NONE, "every entry has an index");
 
 void msgq_ledger_clear(struct msgq_ledger *ledger)
 {
@@ -58,7 +58,7 @@ void msgq_ledger_free(struct msgq_ledger *ledger)
 /* Knuth's multiplicative hash: neighbouring types, such as process numbers, spread well. */
 static uint16_t *head_of(struct msgq_ledger *ledger, int32_t type)
 {
-	return &ledger->heads[((uint32_t)type * 2654435769u >> 16) % REPLY_LEDGER_TYPES];
+	return &ledger->heads[((uint32_t)type * 2654435769u >> 16) % MSGQ_LEDGER_TYPES];
 }
 
 static void unlink_by_age(struct msgq_ledger *ledger, uint16_t index)
@@ -99,7 +99,7 @@ static uint16_t take_unused(struct msgq_ledger *ledger)
 
 	if (index != NONE) {
 		ledger->unused = ledger->entries[index].chain;
-	} else if (ledger->fresh < REPLY_LEDGER_TYPES) {
+	} else if (ledger->fresh < MSGQ_LEDGER_TYPES) {
 		index = ledger->fresh++;
 	}
 	return index;
@@ -131,7 +131,7 @@ bool msgq_ledger_note(struct msgq_ledger *ledger, int32_t type, uint64_t now_ns)
 
 bool msgq_ledger_is_full(const struct msgq_ledger *ledger)
 {
-	return ledger->unused == NONE && ledger->fresh == REPLY_LEDGER_TYPES;
+	return ledger->unused == NONE && ledger->fresh == MSGQ_LEDGER_TYPES;
 }
 
 uint64_t msgq_ledger_oldest_ns(const struct msgq_ledger *ledger)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which message types of a reply queue were sent to, and when: so that replies which nobody
- * fetches can be found and removed.
+ * Which message types of a reply queue were sent to, and when: so that replies which no
+ * client fetches can be found and removed.
  *
  * XSI messages carry no time, and the messages of one type are fetched oldest first. So once the
  * latest of a type has expired, all that are left of that type have. A type that goes on being
@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 /* As many types as a queue of the usual size (16384 bytes) can hold messages of. */
-#define REPLY_LEDGER_TYPES 16384
+#define MSGQ_LEDGER_TYPES 16384
 
 struct msgq_ledger;
 

@@ -45,8 +45,8 @@ static int enlarge_buffer(int fd)
 }
 
 /*
- * An address for more than one host. The kernel lets it be bound, and be connected to by nobody who
- * has not said that this is meant.
+ * An address for more than one host. The kernel lets it be bound, but refuses connect() to it
+ * unless SO_BROADCAST says that this is meant.
  */
 static bool is_for_many(const struct addrinfo *info)
 {

@@ -23,8 +23,8 @@
 #include "common/resolve.h"
 
 /*
- * Who finds it full waits, or is told so at once, and has lost nothing: so it need not hold more
- * than are answered in a moment. Cut by the kernel to net.core.somaxconn.
+ * A client that finds the backlog full blocks or gets EAGAIN and loses nothing: so it need not hold
+ * more than are answered in a moment. Cut by the kernel to net.core.somaxconn.
  */
 #define BACKLOG 1024
 
@@ -34,7 +34,7 @@
  */
 #define SEND_BUFFER_BYTES (32 << 20)
 
-/* Anybody who may read a directory may lock it: other servers need it for less than this. */
+/* Any user who may read a directory may lock it. Another server needs less than this. */
 #define LOCK_PATIENCE_NS (1 * CLOCK_S)
 #define LOCK_RETRY_MS	 10
 
@@ -134,7 +134,7 @@ static void name_bound(const struct place *place, struct sockaddr_un *sockaddr)
 	}
 }
 
-/* Is the name free, or a socket that nobody serves? */
+/* Is the name free, or a socket that no process serves? */
 static int check_name(const struct place *place, const struct address *address, const char **why)
 {
 	struct sockaddr_un sockaddr = { .sun_family = AF_UNIX };
@@ -169,7 +169,7 @@ static int check_name(const struct place *place, const struct address *address, 
 	return -1;
 }
 
-/* Bind with nobody permitted, then permit who is meant to be. */
+/* Bind with no permission, then set owner and mode. */
 static int bind_and_permit(int fd, const struct place *place, const struct address *address,
 	uid_t uid, gid_t gid)
 {

@@ -3,7 +3,7 @@
  * UNIX-domain sockets with a name in the file system, made so that clients never see one that is
  * half made: bound under another name, given owner and mode, listening, and then renamed. One for
  * datagrams is bound under its own name, since that is what its answers come from; until it has its
- * owner and mode, it lets nobody in.
+ * owner and mode, the kernel lets no client in.
  * Main only; nothing blocks but a lock that two starting servers hold for an instant, and that is
  * not waited for longer than a second.
  */
@@ -24,7 +24,7 @@ struct unix_socket_id {
 
 /*
  * Open the socket of ADDRESS (a unix scheme or fdpass), non-blocking. A file at its path that is
- * a socket which nobody serves any more is replaced; anything else is left alone.
+ * a socket that no process serves any more is replaced; anything else is left alone.
  * Returns the descriptor and fills *ID, or -1 with errno and *WHY: words that need no errno, or
  * NULL where errno says it all.
  */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/clock.h"
 #include "daemon/reply/lingering.h"
@@ -31,7 +30,7 @@ struct fdpass_writer {
 	bool over;
 };
 
-/* Wait for something to do, or until DUE_NS. Returns all there is; NULL and *OVER: for good. */
+/* Wait for tasks, or until DUE_NS. Returns all there are; *OVER: no more will come. */
 static struct task *await(struct fdpass_writer *writer, uint64_t due_ns, bool *over)
 {
 	struct timespec due = clock_timespec(due_ns);
@@ -57,12 +56,7 @@ static void do_task(struct fdpass_writer *writer, struct task *task)
 	const struct reply reply = { &task->line, writer->counters, writer->lingering,
 		writer->connections };
 
-	if (clock_now_ns() > task->until_ns) {
-		reply_too_late(&reply, task->batch);
-	} else {
-		reply_batch(&reply, task->batch);
-	}
-	request_give_back(task->batch);
+	reply_batch(&reply, task->batch, task->until_ns, clock_now_ns());
 	free(task);
 }
 
@@ -77,7 +71,6 @@ static void *fdpass_writer_main(void *argument)
 	while (!over) {
 		struct task *tasks = await(writer, lingering_due_ns(writer->lingering), &over);
 
-		/* Whoever ends us has nothing to give any more. */
 		while (tasks) {
 			struct task *next = tasks->next;
 
@@ -112,7 +105,7 @@ struct fdpass_writer *fdpass_writer_start(
 	writer->connections = connections;
 	writer->counters = counters;
 	writer->end = &writer->first;
-	writer->lingering = lingering_new(CLOSING_USUAL, connections);
+	writer->lingering = lingering_new(LINGERING_USUAL, connections);
 	pthread_mutex_init(&writer->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -140,9 +133,7 @@ bool fdpass_writer_take(struct fdpass_writer *writer, struct request *batch,
 	task->next = NULL;
 	task->batch = batch;
 	task->until_ns = until_ns;
-	task->line.ok = line->ok;
-	task->line.len = line->len;
-	memcpy(task->line.text, line->text, line->len);
+	uptime_line_copy(&task->line, line);
 	pthread_mutex_lock(&writer->lock);
 	*writer->end = task;
 	writer->end = &task->next;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scribe: the thread that writes lines to the descriptors that strangers have passed, and
- * closes them.
+ * The thread that writes lines to the descriptors that clients have passed, and closes them.
  *
- * Whatever can be done with such a descriptor may take as long as its giver likes: a file system in
- * user space answers when it wants to, and locks of a file, a pipe or a socket are held by whoever
- * writes to it from memory that comes from there. Nothing tells so beforehand, and nothing ends it.
- * So one thread waits, and those behind it over the same transport: nobody else.
+ * A call on such a descriptor may take as long as its client likes: a file system in user space
+ * answers when it wants to, and the lock of a file, a pipe or a socket is held by a process that
+ * writes to it from memory of such a file system. Nothing tells so beforehand, and nothing ends it.
+ * So this thread alone waits, and with it the other clients of fdpass: no other transport.
  */
 #ifndef RUPTIME_DAEMON_REPLY_FDPASS_WRITER_H
 #define RUPTIME_DAEMON_REPLY_FDPASS_WRITER_H
@@ -29,16 +28,15 @@ struct fdpass_writer *fdpass_writer_start(
 	struct connections *connections, struct stats_counters *counters);
 
 /*
- * Take BATCH, all of fdpass, to be answered with a copy of LINE, or with nothing after UNTIL_NS,
- * and given back. Any thread, never blocks. Returns false if there was no memory: BATCH is still
- * the caller's.
+ * Take BATCH, all of fdpass, and answer it as reply_batch() does with a copy of LINE. Any thread,
+ * never blocks. Returns false if there was no memory: BATCH is still the caller's.
  */
 bool fdpass_writer_take(struct fdpass_writer *writer, struct request *batch,
 	const struct uptime_line *line, uint64_t until_ns);
 
 /*
- * Wait until all that was taken is answered and the last client has closed, or has had its second,
- * and free SCRIBE. NULL is fine.
+ * Wait until all that was taken is answered and the last client has closed, or has had its second
+ * to do so, and free WRITER. No fdpass_writer_take() may follow. NULL is fine.
  */
 void fdpass_writer_end(struct fdpass_writer *writer);
 

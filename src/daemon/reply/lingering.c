@@ -121,7 +121,7 @@ static bool has_ended(const struct stream *stream)
 		if (got < 0) {
 			return errno != EAGAIN && errno != EINTR;
 		}
-		/* An empty message counts, too: nobody keeps us here with them. */
+		/* An empty message counts, too: a client cannot hold this thread with them. */
 		total += got ? got : READ_BYTES;
 	}
 	return false;

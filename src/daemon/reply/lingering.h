@@ -24,7 +24,7 @@
 struct lingering;
 
 /* Room for as many as one thread keeps. */
-#define CLOSING_USUAL 1024
+#define LINGERING_USUAL 1024
 
 /*
  * Room for CAPACITY streams, which are among CONNECTIONS (borrowed). Returns NULL with errno
@@ -32,7 +32,7 @@ struct lingering;
  */
 struct lingering *lingering_new(unsigned capacity, struct connections *connections);
 
-/* Closes whatever is left. NULL is fine. */
+/* Closes the streams that are left. NULL is fine. */
 void lingering_free(struct lingering *lingering);
 
 /*

@@ -2,7 +2,7 @@
 /*
  * Each kind of descriptor has its own way of not blocking:
  *
- *	regular file	write(): waits for the disk, not for a stranger; so none of FUSE
+ *	regular file	write(): waits for the disk, not for a client; so none of FUSE
  *	socket		send() with MSG_DONTWAIT
  *	pipe		RWF_NOWAIT, or, where the kernel knows that only for files (before
  *			6.4), a splice() from a pipe of our own with SPLICE_F_NONBLOCK
@@ -152,7 +152,7 @@ static ssize_t write_terminal(int fd, const void *text, size_t len)
 	return written;
 }
 
-/* The file's writes wait for a process of whoever mounted it, for as long as that one likes. */
+/* Writes to such a file wait for a process of the user who mounted it, as long as that likes. */
 static bool is_in_user_space(int fd)
 {
 	struct statfs fs;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writing a line to a descriptor that a stranger has handed over: it may be anything, and its
- * O_NONBLOCK flag is not ours to change, since the stranger's copy shares it.
+ * Writing a line to a descriptor that a client has passed: it may be of any kind, and its
+ * O_NONBLOCK flag is not ours to change, since the client's copy shares it.
  */
 #ifndef RUPTIME_DAEMON_REPLY_PASSED_FD_H
 #define RUPTIME_DAEMON_REPLY_PASSED_FD_H
@@ -17,7 +17,7 @@ void passed_fd_thread_fini(void);
 
 /*
  * Write LEN bytes (at most PIPE_BUF) to FD, a regular file, pipe, socket or terminal, which stays
- * the caller's. Does not wait for anybody: what cannot be written at once is not written at all,
+ * the caller's. Does not wait for a reader: what cannot be written at once is not written at all,
  * but for a terminal, which gets DESCRIPTOR_PATIENCE_MS.
  *
  * Returns NULL, or a constant that says why not.

@@ -9,7 +9,7 @@
 
 #include "common/clock.h"
 #include "common/fdpass.h"
-#include "daemon/listen/msgq.h"
+#include "daemon/listen/msgq_replies.h"
 #include "daemon/reply/passed_fd.h"
 
 /* The gain of sendmmsg() over sendto() is used up at some ten messages a call. */
@@ -95,14 +95,15 @@ static void reply_msgq(const struct reply *reply, struct request *request)
 		reply_count_drops(reply, request->listener, STATS_RUN_FAILED, 1);
 		return;
 	}
-	switch (msgq_reply(request->listener->msgq, request->reply_type, line->text, line->len)) {
-	case MSGQ_SENT:
+	switch (msgq_replies_send(request->listener->replies, request->reply_type, line->text,
+		line->len)) {
+	case MSGQ_REPLIES_SENT:
 		reply_count(reply, request->listener, 1);
 		break;
-	case MSGQ_FULL:
+	case MSGQ_REPLIES_FULL:
 		reply_count_drops(reply, request->listener, STATS_QUEUE_FULL, 1);
 		break;
-	case MSGQ_FAILED:
+	case MSGQ_REPLIES_FAILED:
 		reply_count_drops(reply, request->listener, STATS_SEND_FAILED, 1);
 		break;
 	}
@@ -184,7 +185,7 @@ static void reply_datagrams(const struct reply *reply, struct request *batch)
 	send_messages(reply, &out, listener);
 }
 
-void reply_batch(const struct reply *reply, struct request *batch)
+static void answer(const struct reply *reply, struct request *batch)
 {
 	void (*reply_one)(const struct reply *, struct request *) = reply_stream;
 
@@ -207,7 +208,7 @@ void reply_batch(const struct reply *reply, struct request *batch)
 	}
 }
 
-void reply_too_late(const struct reply *reply, struct request *batch)
+static void expire(const struct reply *reply, struct request *batch)
 {
 	for (struct request *request = batch; request; request = request->next) {
 		if (request->listener->address.scheme == ADDRESS_FDPASS) {
@@ -218,4 +219,15 @@ void reply_too_late(const struct reply *reply, struct request *batch)
 		}
 		reply_count_drops(reply, request->listener, STATS_EXPIRED, 1);
 	}
+}
+
+void reply_batch(const struct reply *reply, struct request *batch, uint64_t until_ns,
+	uint64_t now_ns)
+{
+	if (now_ns > until_ns) {
+		expire(reply, batch);
+	} else {
+		answer(reply, batch);
+	}
+	request_give_back(batch);
 }

@@ -37,7 +37,7 @@ void uptime_free(struct uptime *uptime)
 	free(uptime);
 }
 
-static void copy_line(struct uptime_line *to, const struct uptime_line *from)
+void uptime_line_copy(struct uptime_line *to, const struct uptime_line *from)
 {
 	to->ok = from->ok;
 	to->len = from->len;
@@ -88,5 +88,5 @@ void uptime_measure(struct uptime *uptime, uint64_t oldest_ns, struct stats_coun
 			last->ok ? "" : PROTOCOL_ERROR_PREFIX, uptime->result.text);
 		stats_add(last->ok ? &counters->runs_ok : &counters->runs_failed, 1);
 	}
-	copy_line(line, last);
+	uptime_line_copy(line, last);
 }

@@ -22,6 +22,9 @@ struct uptime_line {
 	char text[PROTOCOL_LINE_MAX_BYTES + sizeof(PROTOCOL_ERROR_PREFIX)];
 };
 
+/* No more than the text's length is copied. */
+void uptime_line_copy(struct uptime_line *to, const struct uptime_line *from);
+
 struct uptime;
 
 /*

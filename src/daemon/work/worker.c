@@ -62,12 +62,7 @@ static void answer_batch(struct worker *worker, struct request *batch, uint64_t 
 	    fdpass_writer_take(pool->writer, batch, &worker->line, until_ns)) {
 		return;
 	}
-	if (now_ns > until_ns) {
-		reply_too_late(&reply, batch);
-	} else {
-		reply_batch(&reply, batch);
-	}
-	request_give_back(batch);
+	reply_batch(&reply, batch, until_ns, now_ns);
 }
 
 /*
@@ -253,7 +248,7 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 		worker->pool = pool;
 		worker->index = i;
 		worker->counters = stats_of(stats, first + i);
-		worker->lingering = lingering_new(CLOSING_USUAL, connections);
+		worker->lingering = lingering_new(LINGERING_USUAL, connections);
 		error = worker->lingering
 				? pthread_create(&worker->thread, NULL, worker_main, worker)
 				: ENOMEM;

@@ -86,7 +86,7 @@ START_TEST(test_full_and_cleared)
 {
 	uint32_t keep;
 
-	for (int32_t type = 1; type <= REPLY_LEDGER_TYPES; type++) {
+	for (int32_t type = 1; type <= MSGQ_LEDGER_TYPES; type++) {
 		ck_assert(!msgq_ledger_is_full(ledger));
 		ck_assert(msgq_ledger_note(ledger, type, NOW_NS));
 	}

@@ -71,8 +71,7 @@ static void reply(struct request_batch *batch)
 {
 	const struct reply all = { &line, &counters, lingering, connections };
 
-	reply_batch(&all, batch->first);
-	request_give_back(batch->first);
+	reply_batch(&all, batch->first, 1, 1);
 	*batch = (struct request_batch){ NULL, NULL, 0 };
 }
 
@@ -345,8 +344,7 @@ static void be_too_late(struct request_batch *batch)
 {
 	const struct reply all = { &line, &counters, lingering, connections };
 
-	reply_too_late(&all, batch->first);
-	request_give_back(batch->first);
+	reply_batch(&all, batch->first, 1, 2);
 	*batch = (struct request_batch){ NULL, NULL, 0 };
 }
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TCP handshakes that lack their last step here: to the client the connection is there already, but
+ * accept() does not give it yet. The kernel tells of them by sock_diag(7). Thread-safe.
+ */
+#ifndef RUPTIME_DAEMON_LISTEN_HANDSHAKES_H
+#define RUPTIME_DAEMON_LISTEN_HANDSHAKES_H
+
+#include <stdbool.h>
+
+#include "daemon/listen/listener.h"
+
+/* Is any handshake under way with LISTENER? False for what is no TCP listener. Never blocks. */
+bool handshakes_are_pending(const struct listener *listener);
+
+#endif
