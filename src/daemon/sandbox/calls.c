@@ -3,82 +3,132 @@
 
 #include <stddef.h>
 
-const char *const sandbox_calls_dangerous[] = {
-	/* other processes' insides; but a sanitizer traces its own at the end, to look for leaks */
-#ifndef WITH_SANITIZER
-	"ptrace",
+/* A sanitizer traces its own process at the end, to look for leaks. */
+#ifdef WITH_SANITIZER
+#define TRACE ""
+#else
+#define TRACE "ptrace "
 #endif
-	"process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease", "kcmp",
-	"pidfd_getfd",
-	/* the file system's shape, files without names */
-	"mount", "umount", "umount2", "pivot_root", "chroot", "open_tree", "open_tree_attr",
-	"move_mount", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr",
-	"name_to_handle_at", "open_by_handle_at", "quotactl", "quotactl_fd", "fanotify_init",
-	"swapon", "swapoff", "acct", "nfsservctl",
-	/* namespaces; clone() is looked at apart */
-	"unshare", "setns",
-	/* code in the kernel, and interfaces with a history of holes */
-	"init_module", "finit_module", "delete_module", "create_module", "kexec_load",
-	"kexec_file_load", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup",
-	"io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key",
-	"lookup_dcookie", "uselib", "modify_ldt", "vm86", "vm86old",
-	/* the machine */
-	"reboot", "settimeofday", "clock_settime", "clock_settime64", "adjtimex", "clock_adjtime",
-	"clock_adjtime64", "stime", "iopl", "ioperm", "syslog", "sethostname", "setdomainname",
-	"vhangup", "migrate_pages", "move_pages", "pciconfig_read", "pciconfig_write",
-	"pciconfig_iobase",
-	NULL,
+
+const struct sandbox_calls sandbox_calls_dangerous[] = {
+	{ "memory and descriptors of other processes",
+		TRACE "process_vm_readv process_vm_writev process_madvise process_mrelease kcmp "
+		"pidfd_getfd migrate_pages move_pages" },
+	{ "the shape of the file system",
+		"mount umount umount2 pivot_root chroot open_tree open_tree_attr move_mount "
+		"fsopen fsconfig fsmount fspick mount_setattr quotactl quotactl_fd swapon "
+		"swapoff acct nfsservctl" },
+	{ "files by handle, past the modes of their directories",
+		"name_to_handle_at open_by_handle_at" },
+	{ "the names of all files that others open",
+		"fanotify_init lookup_dcookie" },
+	{ "name spaces, which make more of the kernel reachable",
+		"unshare setns" },
+	{ "code in the kernel",
+		"init_module finit_module delete_module create_module kexec_load "
+		"kexec_file_load bpf" },
+	{ "interfaces with a history of holes",
+		"perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register "
+		"uselib modify_ldt vm86 vm86old" },
+	{ "keys of the user and of the kernel",
+		"keyctl add_key request_key" },
+	{ "the machine, its clock, its name and its log",
+		"reboot settimeofday clock_settime clock_settime64 adjtimex clock_adjtime "
+		"clock_adjtime64 stime iopl ioperm syslog sethostname setdomainname vhangup "
+		"pciconfig_read pciconfig_write pciconfig_iobase" },
+	{ NULL, NULL },
 };
 
-const char *const sandbox_calls_not_served[] = {
-	/* programs; clone() is looked at apart */
-	"execve", "execveat", "fork", "vfork",
-	/* identities, which the capabilities forbid as well */
-	"setuid", "setuid32", "setgid", "setgid32", "setreuid", "setreuid32", "setregid",
-	"setregid32", "setresuid", "setresuid32", "setresgid", "setresgid32", "setfsuid",
-	"setfsuid32", "setfsgid", "setfsgid32", "setgroups", "setgroups32", "capset", "setsid",
-	"setpgid",
-	/* what Landlock does not look at */
-	"chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "chown32", "fchown", "fchown32",
-	"lchown", "lchown32", "fchownat", "utime", "utimes", "utimensat", "utimensat_time64",
-	"futimesat", "setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr",
-	"lremovexattr", "fremovexattr", "removexattrat", "chdir", "fchdir", "umask",
-	/* others of the machine */
-	"kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "setpriority", "ioprio_set",
-	"sched_setattr", "sched_setparam", "sched_setscheduler", "personality", "shmget", "shmat",
-	"shmctl", "semget", "semctl", "process_madvise", "memfd_secret", "inotify_init",
-	"inotify_init1", "landlock_create_ruleset",
-	NULL,
+const struct sandbox_calls sandbox_calls_not_for_commands[] = {
+	{ "the server's message queues, and what else users share by key",
+		"msgget msgrcv msgsnd msgctl semget semop semtimedop semtimedop_time64 semctl "
+		"shmget shmat shmctl ipc" },
+	{ "signals to a thread of any process, of which no filter can say whose it is",
+		"tkill" },
+	{ NULL, NULL },
 };
 
-const char *const sandbox_calls_needed[] = {
-	/* threads and memory */
-	"brk", "exit", "exit_group", "futex", "futex_time64", "get_robust_list", "getcpu", "gettid",
-	"getpid", "getppid", "madvise", "membarrier", "mremap", "munmap", "restart_syscall", "rseq",
-	"sched_getaffinity", "sched_yield", "set_robust_list", "set_tid_address", "sigaltstack",
-	"tgkill",
-	/* signals and time */
-	"alarm", "clock_getres", "clock_getres_time64", "clock_gettime", "clock_gettime64",
-	"clock_nanosleep", "clock_nanosleep_time64", "gettimeofday", "nanosleep", "rt_sigaction",
-	"rt_sigprocmask", "rt_sigreturn", "sigreturn", "time", "timer_create", "timer_delete",
-	"timer_gettime", "timer_gettime64", "timer_settime", "timer_settime64",
-	/* connections and datagrams */
-	"accept", "accept4", "bind", "connect", "getpeername", "getsockname", "getsockopt", "recv",
-	"recvfrom", "recvmmsg", "recvmmsg_time64", "recvmsg", "send", "sendmmsg", "sendmsg",
-	"sendto", "setsockopt", "shutdown",
-	/* XSI queues */
-	"ipc", "msgctl", "msgget", "msgrcv", "msgsnd",
-	/* waiting */
-	"_newselect", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait",
-	"eventfd2", "pidfd_send_signal", "poll", "ppoll", "ppoll_time64", "pselect6", "select",
-	/* descriptors, and files to read; Landlock says which */
-	"_llseek", "access", "close", "close_range", "dup", "faccessat", "faccessat2", "fcntl",
-	"fcntl64", "fstat", "fstat64", "fstatat64", "fstatfs", "fstatfs64", "getcwd", "getdents",
-	"getdents64", "lseek", "lstat", "lstat64", "newfstatat", "open", "openat", "openat2",
-	"pipe2", "pread64", "pwritev2", "read", "readlink", "readlinkat", "readv", "splice",
-	"stat", "stat64", "statfs", "statfs64", "statx", "unlink", "unlinkat", "write", "writev",
-	/* the host and ourselves */
-	"getegid", "getegid32", "geteuid", "geteuid32", "getgid", "getgid32", "getrandom",
-	"getrlimit", "getrusage", "getuid", "getuid32", "sysinfo", "ugetrlimit", "uname",
-	NULL,
+const struct sandbox_calls sandbox_calls_not_served[] = {
+	{ "programs and processes",
+		"execve execveat fork vfork" },
+	{ "identities, which the lack of capabilities forbids as well",
+		"setuid setuid32 setgid setgid32 setreuid setreuid32 setregid setregid32 "
+		"setresuid setresuid32 setresgid setresgid32 setfsuid setfsuid32 setfsgid "
+		"setfsgid32 setgroups setgroups32 capset setsid setpgid" },
+	{ "what Landlock lets through: modes, owners, times and attributes of files",
+		"chmod fchmod fchmodat fchmodat2 chown chown32 fchown fchown32 lchown lchown32 "
+		"fchownat utime utimes utimensat utimensat_time64 futimesat setxattr lsetxattr "
+		"fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat "
+		"file_setattr" },
+	{ "the directory that names begin in, and what names are hidden by",
+		"chdir fchdir umask" },
+	{ "signals to other processes; tgkill() is judged by its arguments",
+		"kill tkill rt_sigqueueinfo rt_tgsigqueueinfo" },
+	{ "CPUs, priorities and memory of other processes",
+		"setpriority ioprio_set sched_setattr sched_setparam sched_setscheduler "
+		"sched_setaffinity personality" },
+	{ "what users share by key or name, other than message queues of System V",
+		"shmget shmat shmctl semget semop semtimedop semtimedop_time64 semctl mq_open "
+		"mq_unlink" },
+	{ "new ways to and from other processes; socket() is judged by its arguments",
+		"socketpair listen" },
+	{ "memory that not even the kernel can look at",
+		"memfd_secret" },
+	{ "asynchronous input and output, beside which filters and limits are weak",
+		"io_setup io_submit" },
+	{ "watching the files of others",
+		"inotify_init inotify_init1 inotify_add_watch" },
+	{ "another sandbox within this one",
+		"landlock_create_ruleset" },
+	{ NULL, NULL },
+};
+
+const struct sandbox_calls sandbox_calls_needed[] = {
+	{ "threads: to start, to end, to wait for each other, to know oneself",
+		"exit exit_group futex futex_time64 getpid gettid membarrier restart_syscall "
+		"rseq sched_getaffinity sched_yield set_robust_list getcpu" },
+	{ "memory of the C library; mmap() and mprotect() are judged by their arguments",
+		"brk madvise mremap munmap" },
+	{ "signals to oneself, as glibc's abort() and timers use them",
+		"rt_sigaction rt_sigprocmask rt_sigreturn sigreturn" },
+	{ "time, where the vDSO has none",
+		"clock_getres clock_getres_time64 clock_gettime clock_gettime64 gettimeofday "
+		"time" },
+	{ "waiting for time to pass, as libraries do",
+		"clock_nanosleep clock_nanosleep_time64 nanosleep" },
+	{ "a write to a passed descriptor is interrupted by a timer",
+		"timer_create timer_delete timer_settime timer_settime64" },
+	{ "glibc waits with an alarm for a lock on the file of users",
+		"alarm" },
+	{ "clients: to accept them, to know them, to hear and to answer them",
+		"accept accept4 getpeername getsockname getsockopt recv recvfrom recvmmsg "
+		"recvmmsg_time64 recvmsg shutdown" },
+	{ "getifaddrs() names its netlink socket; Landlock refuses TCP and UNIX sockets",
+		"bind" },
+	{ "waiting for clients, for the runner, for room in a log",
+		"_newselect epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait "
+		"eventfd2 poll ppoll ppoll_time64 pselect6 pselect6_time64 select "
+		"timerfd_settime timerfd_settime64" },
+	{ "a runner that hangs is killed",
+		"pidfd_send_signal" },
+	{ "answers and log lines",
+		"write writev pwritev2 splice pipe2" },
+	{ "files to read, of which Landlock says which: /proc, libraries, time zone, users",
+		"_llseek access faccessat faccessat2 fstat fstat64 fstatat64 fstatfs fstatfs64 "
+		"getdents getdents64 lseek lstat lstat64 newfstatat open openat openat2 "
+		"pread64 read readlink readlinkat readv stat stat64 statfs statfs64 statx" },
+	{ "descriptors; fcntl() is judged by its arguments",
+		"close close_range dup" },
+	{ "the names of sockets and of the pid file go when the server stops",
+		"unlink unlinkat" },
+	{ "the host: load, uptime, random numbers; limits and users of this process",
+		"getrandom sysinfo uname getegid getegid32 geteuid geteuid32 getgid getgid32 "
+		"getuid getuid32 getrlimit ugetrlimit getrusage" },
+	{ NULL, NULL },
+};
+
+const struct sandbox_calls sandbox_calls_of_queues[] = {
+	{ "requests and answers by XSI message queue",
+		"ipc msgctl msgget msgrcv msgsnd" },
+	{ NULL, NULL },
 };

@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls by name, for the filters: each list ends in NULL. A name that the machine does not
- * have is passed over.
+ * System calls by name, for the filters, each with the reason why it is on its list. A list ends in
+ * an entry without names. A name that the machine does not have is passed over.
+ *
+ * What is decided by a call's arguments stands in seccomp.c.
  */
 #ifndef RUPTIME_DAEMON_SANDBOX_CALLS_H
 #define RUPTIME_DAEMON_SANDBOX_CALLS_H
 
-/* Refused to everybody, the command included. */
-extern const char *const sandbox_calls_dangerous[];
+struct sandbox_calls {
+	const char *reason;
+	const char *names;	/* separated by blanks; NULL: the end of the list */
+};
 
-/* Refused to the server besides, at SANDBOX_BASIC. */
-extern const char *const sandbox_calls_not_served[];
+/* Refused to all, the command included. */
+extern const struct sandbox_calls sandbox_calls_dangerous[];
 
-/* All that the server may do at SANDBOX_STRICT, but for what depends on arguments. */
-extern const char *const sandbox_calls_needed[];
+/* Refused to the command, and to what it starts. */
+extern const struct sandbox_calls sandbox_calls_not_for_commands[];
+
+/* Refused to the server. With SANDBOX_STRICT it is refused all that is not needed. */
+extern const struct sandbox_calls sandbox_calls_not_served[];
+
+/* Allowed to the server with SANDBOX_STRICT. */
+extern const struct sandbox_calls sandbox_calls_needed[];
+
+/* What only a server with XSI message queues may do. */
+extern const struct sandbox_calls sandbox_calls_of_queues[];
 
 #endif

@@ -21,8 +21,10 @@ struct sandbox;
 bool sandbox_has_strict(const char **why);
 
 /*
- * Make the sandbox that SETTINGS ask for, which are borrowed until sandbox_free(). *LACKS is what
- * this machine cannot do of it, for the log, or NULL; with SANDBOX_STRICT that is an error, ENOSYS.
+ * Make the sandbox that SETTINGS ask for, which are borrowed until sandbox_free(). All roles are
+ * tried in a child process first. *LACKS is what this machine cannot do of it, with the call that
+ * fails, for the log until the next call; NULL: it can do all of it. With SANDBOX_STRICT what is
+ * lacking is an error, but for the names of refused calls. No other thread may run.
  * Returns 0, or -1 with errno. With SANDBOX_OFF *SANDBOX becomes NULL, which all functions take,
  * and then do nothing.
  */

@@ -18,10 +18,12 @@ const char *sandbox_seccomp_lacks(void);
 const char *sandbox_seccomp_lacks_strict(void);
 
 /*
- * Make the filter of ROLE. NOTIFY: refused calls wait for the thread that watches; otherwise they
- * fail with EPERM. Returns 0, or -1 with errno; PROGRAM->filter is to be freed.
+ * Make the filter of ROLE for what SETTINGS ask for, in the process that is to be the server: it
+ * may signal itself, and is what its command must not signal. NOTIFY: refused calls wait for the
+ * thread that watches; otherwise they fail with EPERM. Returns 0, or -1 with errno;
+ * PROGRAM->filter is to be freed in either case.
  */
-int sandbox_seccomp_build(enum sandbox_role role, enum sandbox_level level, bool notify,
+int sandbox_seccomp_build(enum sandbox_role role, const struct settings *settings, bool notify,
 	struct sock_fprog *program);
 
 /* Write the name of system call NUMBER of AUDIT_ARCH, or its number, to NAME of SIZE bytes. */

@@ -13,11 +13,11 @@ const char *sandbox_seccomp_lacks(void)
 	return "no seccomp: this program is built without libseccomp";
 }
 
-int sandbox_seccomp_build(enum sandbox_role role, enum sandbox_level level, bool notify,
+int sandbox_seccomp_build(enum sandbox_role role, const struct settings *settings, bool notify,
 	struct sock_fprog *program)
 {
 	(void)role;
-	(void)level;
+	(void)settings;
 	(void)notify;
 	*program = (struct sock_fprog){ .len = 0 };
 	return 0;

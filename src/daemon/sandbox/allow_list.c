@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/sandbox/allow_list.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SOCKET_TYPE_MASK 0xf
+
+/* For older headers, for those of the C library, and for 32 bits of file offsets. */
+#define F_SETLK64_OF_32_BITS  13
+#define F_SETLKW64_OF_32_BITS 14
+#define TCGETS2_ANYWHERE      0x802c542a
+#define PR_SET_VMA_ANYWHERE   0x53564d41
+
+/* Memory is either written or executed. */
+static void allow_memory(struct rules *rules)
+{
+	const uint64_t both = PROT_WRITE | PROT_EXEC;
+	const uint64_t fine[] = { 0, PROT_WRITE, PROT_EXEC };
+
+	for (unsigned i = 0; i < RULES_COUNT(fine); i++) {
+		rules_add_masked(rules, SCMP_ACT_ALLOW, "mmap mmap2", 2, both, fine[i]);
+	}
+	rules_add_masked(rules, SCMP_ACT_ALLOW, "mprotect", 2, PROT_EXEC, 0);
+}
+
+static void allow_netlink(struct rules *rules, uint32_t protocol)
+{
+	struct scmp_arg_cmp netlink[] = {
+		SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_NETLINK),
+		SCMP_CMP64(2, SCMP_CMP_MASKED_EQ, UINT32_MAX, protocol),
+	};
+
+	rules_add(rules, SCMP_ACT_ALLOW, "socket", 2, netlink);
+}
+
+static void allow_sockets(struct rules *rules)
+{
+	/* which networks we are on, and at the end whether handshakes are under way */
+	allow_netlink(rules, NETLINK_ROUTE);
+	allow_netlink(rules, NETLINK_SOCK_DIAG);
+	if (rules->has_unix) {
+		rules_add_two(
+			rules, SCMP_ACT_ALLOW, "socket", 0, AF_UNIX, SOCKET_TYPE_MASK, SOCK_DGRAM);
+	}
+	if (rules->connects) {
+		rules_add(rules, SCMP_ACT_ALLOW, "connect", 0, NULL);
+	}
+	rules_add_masked(rules, SCMP_ACT_ALLOW, "sendto send sendmmsg", 3, MSG_FASTOPEN, 0);
+	rules_add_masked(rules, SCMP_ACT_ALLOW, "sendmsg", 2, MSG_FASTOPEN, 0);
+}
+
+static void allow_options(struct rules *rules)
+{
+	/* no reset at the end; nothing more is let in; buffers; no descriptors */
+	static const uint32_t options[] = { SO_LINGER, SO_BINDTOIFINDEX, SO_ATTACH_FILTER,
+		SO_RCVBUF, SO_SNDBUF };
+
+	for (unsigned i = 0; i < RULES_COUNT(options); i++) {
+		rules_add_two(
+			rules, SCMP_ACT_ALLOW, "setsockopt", 1, SOL_SOCKET, UINT32_MAX, options[i]);
+	}
+}
+
+static void allow_descriptors(struct rules *rules)
+{
+	/* the C library's own; whether a passed one is to be written to; locks of the user table */
+	static const uint32_t commands[] = { F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC, F_SETLK,
+		F_SETLKW, F_SETLK64_OF_32_BITS, F_SETLKW64_OF_32_BITS };
+	/* is it a terminal? by glibc, by a newer glibc, by musl; and the watch */
+	static const uint32_t requests[] = { TCGETS, TCGETS2_ANYWHERE, TIOCGWINSZ,
+		SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND };
+
+	for (unsigned i = 0; i < RULES_COUNT(commands); i++) {
+		rules_add_int(rules, SCMP_ACT_ALLOW, RULES_FCNTL, 1, commands[i]);
+	}
+	rules_add_two(rules, SCMP_ACT_ALLOW, RULES_FCNTL, 1, F_SETFL, O_ASYNC, 0);
+	for (unsigned i = 0; i < RULES_COUNT(requests); i++) {
+		rules_add_int(rules, SCMP_ACT_ALLOW, "ioctl", 1, requests[i]);
+	}
+}
+
+static void allow_self(struct rules *rules)
+{
+	/* names of threads; of memory, which the C library gives; a thread that sleeps briefly */
+	static const uint32_t options[] = { PR_SET_NAME, PR_SET_VMA_ANYWHERE, PR_SET_TIMERSLACK };
+	struct scmp_arg_cmp ourselves = SCMP_CMP64(0, SCMP_CMP_EQ, (uint64_t)getpid(), 0);
+
+	for (unsigned i = 0; i < RULES_COUNT(options); i++) {
+		rules_add_int(rules, SCMP_ACT_ALLOW, "prctl", 0, options[i]);
+	}
+	rules_add_int(rules, SCMP_ACT_ALLOW, "prlimit64", 0, 0);
+	rules_add(rules, SCMP_ACT_ALLOW, "tgkill", 1, &ourselves);
+}
+
+void allow_list_make(struct rules *rules)
+{
+	rules_add_calls(rules, SCMP_ACT_ALLOW, sandbox_calls_needed);
+	if (rules->has_queues) {
+		rules_add_calls(rules, SCMP_ACT_ALLOW, sandbox_calls_of_queues);
+	}
+	allow_memory(rules);
+	/* A thread, in our own name spaces. */
+	rules_add_masked(rules, SCMP_ACT_ALLOW, "clone", RULES_CLONE_FLAGS,
+		CLONE_THREAD | RULES_NAMESPACES, CLONE_THREAD);
+	rules_add(rules, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
+	allow_sockets(rules);
+	allow_options(rules);
+	allow_descriptors(rules);
+	allow_self(rules);
+}

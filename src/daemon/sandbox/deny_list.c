@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/sandbox/deny_list.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Families are numbers from 1; from LAST_KNOWN on we need none. */
+#define FIRST_FAMILY AF_UNIX
+#define LAST_KNOWN   AF_NETLINK
+#define TYPE_MASK    0xf
+
+/* Of a kernel header that does not go together with the C library's. */
+#define IOPRIO_WHO_USER 3
+
+/* For older headers. */
+#ifndef TIOCLINUX
+#define TIOCLINUX 0x541C
+#endif
+#ifndef SO_ATTACH_REUSEPORT_EBPF
+#define SO_ATTACH_REUSEPORT_EBPF 52
+#endif
+
+static const uint64_t namespaces[] = {
+	CLONE_NEWNS,
+	CLONE_NEWCGROUP,
+	CLONE_NEWUTS,
+	CLONE_NEWIPC,
+	CLONE_NEWUSER,
+	CLONE_NEWPID,
+	CLONE_NEWNET,
+};
+
+/* Neither does a name space come with a child, nor by a call whose arguments cannot be seen. */
+static void refuse_namespaces(struct rules *rules)
+{
+	for (unsigned i = 0; i < RULES_COUNT(namespaces); i++) {
+		rules_add_masked(rules, rules->refuse, "clone", RULES_CLONE_FLAGS, namespaces[i],
+			namespaces[i]);
+	}
+	/* The C library does with clone() then. */
+	rules_add(rules, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
+}
+
+/* What a filter does not know it does not let in: families are counted, not named. */
+static void refuse_families(struct rules *rules, enum sandbox_role role)
+{
+	struct scmp_arg_cmp unknown = SCMP_CMP64(0, SCMP_CMP_GT, LAST_KNOWN, 0);
+	bool inet = role == SANDBOX_MAIN;
+	bool netlink = role != SANDBOX_RUNNER;
+
+	for (uint32_t family = FIRST_FAMILY; family <= LAST_KNOWN; family++) {
+		bool allowed = family == AF_UNIX || (netlink && family == AF_NETLINK) ||
+			       (inet && (family == AF_INET || family == AF_INET6));
+
+		if (!allowed) {
+			rules_add_int(rules, rules->refuse, "socket", 0, family);
+		}
+	}
+	rules_add(rules, rules->refuse, "socket", 1, &unknown);
+	if (inet) {
+		rules_add_two(rules, rules->refuse, "socket", 0, AF_INET, TYPE_MASK, SOCK_RAW);
+		rules_add_two(rules, rules->refuse, "socket", 0, AF_INET6, TYPE_MASK, SOCK_RAW);
+	}
+}
+
+/*
+ * The kernel sends a signal to the owner of a descriptor when something arrives there. The number
+ * of a process can stand for any other, so nothing but ourselves can be allowed.
+ */
+static void refuse_owners(struct rules *rules)
+{
+	static const uint32_t commands[] = { F_SETOWN, F_SETOWN_EX, F_SETSIG };
+	static const uint32_t requests[] = { FIOASYNC, FIOSETOWN, SIOCSPGRP };
+
+	for (unsigned i = 0; i < RULES_COUNT(commands); i++) {
+		rules_add_int(rules, rules->refuse, RULES_FCNTL, 1, commands[i]);
+	}
+	rules_add_two(rules, rules->refuse, RULES_FCNTL, 1, F_SETFL, O_ASYNC, O_ASYNC);
+	for (unsigned i = 0; i < RULES_COUNT(requests); i++) {
+		rules_add_int(rules, rules->refuse, "ioctl", 1, requests[i]);
+	}
+}
+
+/* A terminal that we were started from: typing into it, and taking it away from others. */
+static void refuse_terminals(struct rules *rules)
+{
+	static const uint32_t requests[] = { TIOCSTI, TIOCLINUX, TIOCSETD, TIOCSCTTY, TIOCSPGRP,
+		TIOCCONS };
+
+	for (unsigned i = 0; i < RULES_COUNT(requests); i++) {
+		rules_add_int(rules, rules->refuse, "ioctl", 1, requests[i]);
+	}
+}
+
+/*
+ * What works on any process by its number works on the caller alone, number 0. A user's processes
+ * (PRIO_USER and its like) are more than that.
+ */
+static void refuse_others(struct rules *rules)
+{
+	rules_refuse_other(rules,
+		"prlimit64 sched_setaffinity sched_setscheduler sched_setparam "
+		"sched_setattr",
+		0, 0);
+	rules_refuse_other(rules, "setpriority ioprio_set", 1, 0);
+	rules_add_int(rules, rules->refuse, "setpriority", 0, PRIO_USER);
+	rules_add_int(rules, rules->refuse, "ioprio_set", 0, IOPRIO_WHO_USER);
+}
+
+/* The server by its number, its group, and all at once. Landlock knows better, from ABI 6 on. */
+static void refuse_signals_to_server(struct rules *rules)
+{
+	const uint32_t targets[] = { (uint32_t)getpid(), (uint32_t)-getpgrp(), UINT32_MAX };
+
+	for (unsigned i = 0; i < RULES_COUNT(targets); i++) {
+		rules_add_int(rules, rules->refuse, "kill rt_sigqueueinfo tgkill rt_tgsigqueueinfo",
+			0, targets[i]);
+	}
+}
+
+static void refuse_sockets(struct rules *rules)
+{
+	struct scmp_arg_cmp above = SCMP_CMP64(2, SCMP_CMP_GT, NETLINK_SOCK_DIAG, 0);
+	static const uint32_t types[] = { SOCK_STREAM, SOCK_SEQPACKET };
+
+	if (!rules->has_unix) {
+		rules_add_int(rules, rules->refuse, "socket", 0, AF_UNIX);
+	}
+	for (unsigned i = 0; i < RULES_COUNT(types); i++) {
+		rules_add_two(rules, rules->refuse, "socket", 0, AF_UNIX, TYPE_MASK, types[i]);
+	}
+	for (uint32_t protocol = NETLINK_ROUTE + 1; protocol < NETLINK_SOCK_DIAG; protocol++) {
+		rules_add_int(rules, rules->refuse, "socket", 2, protocol);
+	}
+	rules_add(rules, rules->refuse, "socket", 1, &above);
+	if (!rules->connects) {
+		rules_add(rules, rules->refuse, "connect", 0, NULL);
+	}
+}
+
+/*
+ * With this flag sending connects, and Landlock does not see it. Options of protocols load modules
+ * of the kernel, those of sockets programs: one is used at the stop, of the classic kind.
+ */
+static void refuse_detours(struct rules *rules)
+{
+	static const uint32_t options[] = { SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF,
+		SO_ATTACH_REUSEPORT_EBPF };
+
+	rules_add_masked(
+		rules, rules->refuse, "sendto send sendmmsg", 3, MSG_FASTOPEN, MSG_FASTOPEN);
+	rules_add_masked(rules, rules->refuse, "sendmsg", 2, MSG_FASTOPEN, MSG_FASTOPEN);
+	rules_refuse_other(rules, "setsockopt", 1, SOL_SOCKET);
+	for (unsigned i = 0; i < RULES_COUNT(options); i++) {
+		rules_add_int(rules, rules->refuse, "setsockopt", 2, options[i]);
+	}
+}
+
+static void refuse_to_server(struct rules *rules)
+{
+	rules_add_calls(rules, rules->refuse, sandbox_calls_not_served);
+	rules_add_masked(rules, rules->refuse, "clone", RULES_CLONE_FLAGS, CLONE_THREAD, 0);
+	rules_refuse_other(rules, "tgkill", 0, (uint64_t)getpid());
+	rules_refuse_other(rules, "prlimit64", 0, 0);
+	refuse_sockets(rules);
+	refuse_detours(rules);
+	rules_add_int(rules, rules->refuse, RULES_FCNTL, 1, F_NOTIFY);
+	rules_add_int(rules, rules->refuse, RULES_FCNTL, 1, F_SETLEASE);
+	if (!rules->has_queues) {
+		rules_add_calls(rules, rules->refuse, sandbox_calls_of_queues);
+	}
+}
+
+void deny_list_make(struct rules *rules, enum sandbox_role role)
+{
+	rules_add_calls(rules, rules->refuse, sandbox_calls_dangerous);
+	refuse_namespaces(rules);
+	refuse_families(rules, role);
+	refuse_terminals(rules);
+	if (role != SANDBOX_MAIN) {
+		refuse_owners(rules);
+	}
+	if (role == SANDBOX_SERVER) {
+		refuse_to_server(rules);
+	}
+	if (role == SANDBOX_RUNNER) {
+		rules_add_calls(rules, rules->refuse, sandbox_calls_not_for_commands);
+		refuse_others(rules);
+		refuse_signals_to_server(rules);
+	}
+}
