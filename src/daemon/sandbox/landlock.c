@@ -21,12 +21,12 @@ struct path_beneath {
 	int32_t parent_fd;
 } __attribute__((packed));
 
-#define EXECUTE    (1ull << 0)
+#define EXECUTE	   (1ull << 0)
 #define WRITE_FILE (1ull << 1)
 #define READ_FILE  (1ull << 2)
 #define READ_DIR   (1ull << 3)
 #define REMOVE_DIR (1ull << 4)
-#define REMOVE     (1ull << 5)
+#define REMOVE	   (1ull << 5)
 #define MAKE_CHAR  (1ull << 6)
 #define MAKE_DIR   (1ull << 7)
 #define MAKE_FILE  (1ull << 8)
@@ -34,22 +34,21 @@ struct path_beneath {
 #define MAKE_FIFO  (1ull << 10)
 #define MAKE_BLOCK (1ull << 11)
 #define MAKE_LINK  (1ull << 12)
-#define REFER      (1ull << 13)
+#define REFER	   (1ull << 13)
 #define TRUNCATE   (1ull << 14)
 #define IOCTL_DEV  (1ull << 15)
 
-#define READ (READ_FILE | READ_DIR)
-#define KEEP_FILES                                                                        \
-	(WRITE_FILE | TRUNCATE | REMOVE_DIR | REMOVE | MAKE_DIR | MAKE_FILE | MAKE_SOCK | \
-		MAKE_FIFO | MAKE_LINK | REFER)
-#define CHANGE (KEEP_FILES | MAKE_CHAR | MAKE_BLOCK)
+#define READ	     (READ_FILE | READ_DIR)
+#define KEEP_FILES   (WRITE_FILE | TRUNCATE | REMOVE_DIR | REMOVE | MAKE_DIR | MAKE_FILE |         \
+		      MAKE_SOCK | MAKE_FIFO | MAKE_LINK | REFER)
+#define CHANGE	     (KEEP_FILES | MAKE_CHAR | MAKE_BLOCK)
 /* What can be allowed for a file that is no directory. */
-#define OF_ONE_FILE (EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV)
+#define OF_ONE_FILE  (EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV)
 
-#define BIND_TCP        (1ull << 0)
-#define CONNECT_TCP     (1ull << 1)
+#define BIND_TCP	(1ull << 0)
+#define CONNECT_TCP	(1ull << 1)
 #define ABSTRACT_SOCKET (1ull << 0)
-#define SIGNAL          (1ull << 1)
+#define SIGNAL		(1ull << 1)
 
 /* The whole structure; an older kernel takes it as long as what it does not know is 0. */
 struct domain {
@@ -61,21 +60,13 @@ struct domain {
 /* A domain in the making. */
 struct making {
 	int ruleset_fd;
-	uint64_t fs; /* what is handled */
-	int error;   /* of the first rule that could not be added; 0: none */
+	uint64_t fs;	/* what is handled */
+	int error;	/* of the first rule that could not be added; 0: none */
 };
 
 /* Where the system keeps programs. Links among them are followed, those missing are left out. */
 static const char *const program_dirs[] = {
-	"/usr",
-	"/bin",
-	"/sbin",
-	"/lib",
-	"/lib32",
-	"/lib64",
-	"/opt",
-	"/nix/store",
-	"/gnu/store",
+	"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix/store", "/gnu/store",
 };
 
 static const char *const temporary_dirs[] = { "/tmp", "/var/tmp" };
@@ -84,14 +75,7 @@ static const char *const harmless_devices[] = { "/dev/null", "/dev/zero", "/dev/
 
 /* What libproc2, the C library and its time zones read. */
 static const char *const server_reads[] = {
-	"/proc",
-	"/run",
-	"/var/run",
-	"/usr",
-	"/lib",
-	"/lib64",
-	"/etc/localtime",
-	"/dev/null",
+	"/proc", "/run", "/var/run", "/usr", "/lib", "/lib64", "/etc/localtime", "/dev/null",
 	"/sys/devices/system/cpu",
 };
 
@@ -107,11 +91,8 @@ int sandbox_landlock_version(void)
 /* Cut DOMAIN down to what VERSION of Landlock knows. */
 static void limit_to(struct domain *domain, int version)
 {
-	static const uint64_t fs[] = { [1] = REFER - 1,
-		[2] = TRUNCATE - 1,
-		[3] = IOCTL_DEV - 1,
-		[4] = IOCTL_DEV - 1,
-		[5] = 2 * IOCTL_DEV - 1 };
+	static const uint64_t fs[] = { [1] = REFER - 1, [2] = TRUNCATE - 1, [3] = IOCTL_DEV - 1,
+		[4] = IOCTL_DEV - 1, [5] = 2 * IOCTL_DEV - 1 };
 
 	domain->fs &= fs[version < 5 ? version : 5];
 	if (version < 4) {
