@@ -5,9 +5,14 @@
 #include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/io.h"
+#include "common/text.h"
+
+/* Of the name in front of a complaint. */
+#define PROGRAM_BYTES 64
 
 static int getopt_kind(const struct cli_option *option)
 {
@@ -97,19 +102,19 @@ void cli_complain(const struct cli *cli, const char *format, ...)
 {
 	/* The longest path, and still the reason behind it. */
 	char text[2 * PATH_MAX];
-	int start = snprintf(text, sizeof(text), "%s: ", cli->program);
-	int len;
+	char line[PROGRAM_BYTES + TEXT_ESCAPED_BYTES * sizeof(text) + 1];
+	size_t len;
 	va_list args;
 
 	va_start(args, format);
-	len = vsnprintf(text + start, sizeof(text) - (size_t)start, format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	len = start + len < (int)sizeof(text) ? start + len : (int)sizeof(text) - 1;
-	for (char *at = text; *at; at++) {
-		if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-			*at = '?';
-		}
+	len = (size_t)snprintf(line, PROGRAM_BYTES, "%s: ", cli->program);
+	len += text_escape(line + len, sizeof(line) - len - 1, text, strlen(text));
+	line[len++] = '\n';
+	if (cli->patience_ms) {
+		(void)io_write_soon(STDERR_FILENO, line, len, cli->patience_ms);
+	} else {
+		(void)io_write_all(STDERR_FILENO, line, len);
 	}
-	text[len++] = '\n';
-	(void)io_write_all(STDERR_FILENO, text, (size_t)len);
 }

@@ -33,6 +33,8 @@ struct cli {
 	const char *purpose;	/* one sentence */
 	const struct cli_option *options;
 	unsigned count;
+	/* How long a complaint waits for a reader of stderr that stalls; 0: until it reads. */
+	int patience_ms;
 };
 
 /*
@@ -46,7 +48,7 @@ void cli_print_help(const struct cli *cli, FILE *out);
 /* "PROGRAM (ruptime) VERSION", as --version shows it. */
 void cli_print_version(const struct cli *cli, FILE *out);
 
-/* One line on stderr, "PROGRAM: ...", with a '?' for each control character. */
+/* One line on stderr, "PROGRAM: ...", escaped as text_escape() does it. */
 void cli_complain(const struct cli *cli, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -5,6 +5,7 @@
 #ifndef RUPTIME_COMMON_CLOCK_H
 #define RUPTIME_COMMON_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -45,6 +46,17 @@ static inline int clock_poll_ms(uint64_t deadline_ns)
 	}
 	ms = (deadline_ns - now_ns + CLOCK_MS - 1) / CLOCK_MS;
 	return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+/* A condition whose pthread_cond_timedwait() takes deadlines of this clock. */
+static inline void clock_init_condition(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -117,6 +118,32 @@ FILE *io_stdout(void)
 	const cookie_io_functions_t functions = { .write = write_cookie };
 
 	return fopencookie(&stdout_fd, "w", functions);
+}
+
+int io_write_soon(int fd, const void *buf, size_t len, int patience_ms)
+{
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	const char *at = buf;
+
+	/* A pipe that is writable takes this much without blocking, see pipe(7). */
+	while (len > 0) {
+		size_t part = len < PIPE_BUF ? len : PIPE_BUF;
+		ssize_t written;
+
+		if (poll(&room, 1, patience_ms) == 0) {
+			errno = EAGAIN;
+			return -1;
+		}
+		written = write(fd, at, part);
+		if (written < 0 && errno != EINTR) {
+			return -1;
+		}
+		if (written > 0) {
+			at += written;
+			len -= (size_t)written;
+		}
+	}
+	return 0;
 }
 
 int io_event_open(void)

@@ -41,6 +41,13 @@ int io_write_all(int fd, const void *buf, size_t len);
 FILE *io_stdout(void);
 
 /*
+ * Write BUF if FD takes it within PATIENCE_MS; if not, it is not written, or not all of it.
+ * Changes no flag of FD, which other processes may share. Returns 0, or -1 with errno: EAGAIN if
+ * not in time.
+ */
+int io_write_soon(int fd, const void *buf, size_t len, int patience_ms);
+
+/*
  * An eventfd that says "once and for all": io_event_set() makes it readable for ever, so that any
  * number of threads can poll it. Returns the descriptor, or -1 with errno.
  */

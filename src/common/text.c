@@ -82,13 +82,20 @@ size_t text_printable_bytes(const char *text, size_t len)
 	return bytes;
 }
 
-size_t text_escape(char *buf, size_t size, const char *text, size_t len)
+static size_t printable_ascii_bytes(const char *text, size_t len)
+{
+	(void)len;
+	return *text >= ' ' && *text <= '~' ? 1 : 0;
+}
+
+static size_t escape(char *buf, size_t size, const char *text, size_t len,
+	size_t (*printable_bytes)(const char *text, size_t len))
 {
 	static const char digits[] = "0123456789abcdef";
 	size_t used = 0;
 
 	while (len) {
-		size_t bytes = text_printable_bytes(text, len);
+		size_t bytes = printable_bytes(text, len);
 		size_t shown = bytes ? bytes : TEXT_ESCAPED_BYTES;
 
 		if (shown >= size - used) {
@@ -109,4 +116,14 @@ size_t text_escape(char *buf, size_t size, const char *text, size_t len)
 	}
 	buf[used] = '\0';
 	return used;
+}
+
+size_t text_escape(char *buf, size_t size, const char *text, size_t len)
+{
+	return escape(buf, size, text, len, text_printable_bytes);
+}
+
+size_t text_escape_bytes(char *buf, size_t size, const char *text, size_t len)
+{
+	return escape(buf, size, text, len, printable_ascii_bytes);
 }

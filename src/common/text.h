@@ -21,6 +21,9 @@
  */
 size_t text_escape(char *buf, size_t size, const char *text, size_t len);
 
+/* The same, but UTF-8 is escaped, too: for what need not be text at all. */
+size_t text_escape_bytes(char *buf, size_t size, const char *text, size_t len);
+
 /*
  * The length of the printable character at TEXT, of which LEN bytes (at least 1) can be read, or 0
  * if there is none.

@@ -71,6 +71,7 @@ static const struct cli cli = {
 	.purpose = "Answer with the line of uptime.",
 	.options = table,
 	.count = sizeof(table) / sizeof(table[0]),
+	.patience_ms = OPTIONS_COMPLAINT_MS,
 };
 
 static int complain_about(const char *option, const char *argument, const char *why)

@@ -7,6 +7,9 @@
 
 #include "daemon/settings.h"
 
+/* A reader of stderr that stalls keeps ruptimed from ending for no longer than this. */
+#define OPTIONS_COMPLAINT_MS 500
+
 enum options_result {
 	OPTIONS_RUN,
 	OPTIONS_DONE,	/* --help or --version was answered */

@@ -66,7 +66,10 @@ struct daemon {
 /* Report why it does not start: STATUS becomes the exit status. */
 static int refuse(int status, const char *what, const char *why)
 {
-	static const struct cli cli = { .program = "ruptimed" };
+	static const struct cli cli = {
+		.program = "ruptimed",
+		.patience_ms = OPTIONS_COMPLAINT_MS,
+	};
 
 	cli_complain(&cli, "%s: %s", what, why);
 	return status;
@@ -120,7 +123,9 @@ static int settle(struct daemon *daemon)
 		if (daemon->status_fd < 0) {
 			return refuse(EXIT_FAILED, "cannot become a daemon", strerror(errno));
 		}
-		log_open_syslog("ruptimed");
+		if (log_open_syslog("ruptimed") < 0) {
+			return refuse(EXIT_FAILED, "cannot log to syslog", strerror(errno));
+		}
 	}
 	/* Not earlier: a daemon has closed all that was open. Not later: a pid file is removed. */
 	if (open_signals(daemon) < 0) {
@@ -225,7 +230,10 @@ static void start_server(void *argument)
 {
 	struct daemon *daemon = argument;
 
-	daemon->server = server_start(&daemon->settings, &daemon->listeners, daemon->runner);
+	if (log_start(daemon->settings.print_messages) == 0) {
+		daemon->server =
+			server_start(&daemon->settings, &daemon->listeners, daemon->runner);
+	}
 	daemon->server_error = errno;
 }
 
@@ -317,6 +325,8 @@ static void announce(struct daemon *daemon)
 	if (udp && daemon->settings.udp_open) {
 		log_warning("--udp-open: others can have answers sent to whom they like");
 	}
+	/* A manager that is told reads the addresses in the log, if that has a reader. */
+	(void)log_flush();
 	notify_ready(&daemon->settings.ready_fd);
 	daemonize_end(&daemon->status_fd, EXIT_CLEAN);
 }
@@ -357,6 +367,7 @@ static _Noreturn void leave(struct daemon *daemon, int status)
 	listener_remove_names(&daemon->listeners);
 	runner_end(daemon->runner, RUNNER_END_MS);
 	pid_file_close(daemon->settings.pid_file, &daemon->pid_fd);
+	log_end();
 	_exit(status);
 }
 
@@ -444,6 +455,7 @@ int main(int argc, char **argv)
 		}
 	}
 	finish(&daemon);
+	log_end();
 	daemonize_end(&daemon.status_fd, status);
 	return status;
 }

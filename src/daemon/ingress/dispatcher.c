@@ -22,11 +22,14 @@
 /* Between two looks at the reply queues. */
 #define MIND_NS (500 * CLOCK_MS)
 
+/* "queue id N, message ", and the line feed. */
+#define HEAD_BYTES 64
+
 struct dispatcher {
 	struct ingress *ingress;
 	unsigned open_count;	/* queues whose last datagram has not come yet */
 	struct msgq_message message;
-	char shown[MESSAGE_SHOWN_BYTES(MSGQ_TEXT_BYTES)];
+	char line[HEAD_BYTES + MESSAGE_SHOWN_BYTES(MSGQ_TEXT_BYTES)];
 	struct msgq_receiver *receivers[];	/* by listener; NULL: none of ours, or ended */
 };
 
@@ -34,13 +37,17 @@ struct dispatcher {
 static void show_message(struct dispatcher *dispatcher, const struct listener *listener, size_t len)
 {
 	static struct log_limit limit;
-	int id = msgq_id(listener->msgq);
+	char *line = dispatcher->line;
+	int head = snprintf(line, HEAD_BYTES, "queue id %d, message ", msgq_id(listener->msgq));
 
-	msgq_message_show(dispatcher->message.text, len, dispatcher->shown);
+	msgq_message_show(dispatcher->message.text, len, line + head);
+	log_some(&limit, "%s", line);
 	if (dispatcher->ingress->settings->print_messages) {
-		printf("queue id %d, message %s\n", id, dispatcher->shown);
+		size_t line_len = strlen(line);
+
+		line[line_len++] = '\n';
+		log_print(line, line_len);
 	}
-	log_some(&limit, "queue id %d, message %s", id, dispatcher->shown);
 	stats_add(&dispatcher->ingress->counters->messages, 1);
 }
 
@@ -90,9 +97,6 @@ static void read_turn(struct dispatcher *dispatcher, unsigned i)
 		take_message(dispatcher, listener, (size_t)got - header_bytes, &batch);
 	}
 	ingress_push(dispatcher->ingress, &batch);
-	if (dispatcher->ingress->settings->print_messages) {
-		fflush(stdout);
-	}
 }
 
 static void mind_queues(struct dispatcher *dispatcher)

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/text.h"
+
 static const char word[] = "uptime ";
 
 int32_t msgq_message_parse_request(const char *text, size_t len)
@@ -34,22 +36,8 @@ int32_t msgq_message_parse_request(const char *text, size_t len)
 
 void msgq_message_show(const char *text, size_t len, char *buf)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	if (len > 0 && text[len - 1] == '\0') {
 		len--;
 	}
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c >= 0x20 && c < 0x7f) {
-			*buf++ = (char)c;
-		} else {
-			*buf++ = '\\';
-			*buf++ = 'x';
-			*buf++ = digits[c >> 4];
-			*buf++ = digits[c & 15];
-		}
-	}
-	*buf = '\0';
+	text_escape_bytes(buf, MESSAGE_SHOWN_BYTES(len), text, len);
 }

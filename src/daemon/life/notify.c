@@ -37,7 +37,7 @@ static void tell_manager(const char *state)
 void notify_ready(int *ready_fd)
 {
 	if (*ready_fd >= 0) {
-		(void)io_write_all(*ready_fd, "\n", 1);
+		(void)io_write_soon(*ready_fd, "\n", 1, 0);
 	}
 	/* A standard one stays: the next file opened would take its number, and the log with it. */
 	if (*ready_fd > STDERR_FILENO) {

@@ -96,7 +96,6 @@ struct fdpass_writer *fdpass_writer_start(
 	struct connections *connections, struct stats_counters *counters)
 {
 	struct fdpass_writer *writer = calloc(1, sizeof(*writer));
-	pthread_condattr_t attributes;
 	int error;
 
 	if (!writer) {
@@ -107,10 +106,7 @@ struct fdpass_writer *fdpass_writer_start(
 	writer->end = &writer->first;
 	writer->lingering = lingering_new(LINGERING_USUAL, connections);
 	pthread_mutex_init(&writer->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&writer->called, &attributes);
-	pthread_condattr_destroy(&attributes);
+	clock_init_condition(&writer->called);
 	error = writer->lingering
 			? pthread_create(&writer->thread, NULL, fdpass_writer_main, writer)
 			: ENOMEM;

@@ -71,7 +71,7 @@ static const struct {
 	{ { "--verbose=1" }, { { CLI_WRONG, NULL } }, 0,
 		"prog: option '--verbose=1' takes no argument\n" },
 	{ { "--no\npe\x1b[2J" }, { { CLI_WRONG, NULL } }, 0,
-		"prog: unknown or ambiguous option '--no?pe?[2J'\n" },
+		"prog: unknown or ambiguous option '--no\\x0ape\\x1b[2J'\n" },
 };
 
 START_TEST(test_line)

@@ -26,7 +26,15 @@ static void set_up(void)
 
 static void tear_down(void)
 {
+	log_end();
 	capture_end();
+}
+
+/* What was logged, once it is written. */
+static size_t take_log(void)
+{
+	ck_assert(log_flush());
+	return capture_take(text, sizeof(text));
 }
 
 static void log_one_of_each(void)
@@ -40,15 +48,15 @@ static void log_one_of_each(void)
 START_TEST(test_levels)
 {
 	log_one_of_each();
-	capture_take(text, sizeof(text));
+	take_log();
 	ck_assert_str_eq(text, "error: e 1\nwarning: w\ni\n");
 	log_set_level(LOG_LEVEL_DEBUG);
 	log_one_of_each();
-	capture_take(text, sizeof(text));
+	take_log();
 	ck_assert_str_eq(text, "error: e 1\nwarning: w\ni\ndebug: d\n");
 	log_set_level(LOG_LEVEL_ERROR);
 	log_one_of_each();
-	capture_take(text, sizeof(text));
+	take_log();
 	ck_assert_str_eq(text, "error: e 1\n");
 }
 END_TEST
@@ -69,7 +77,7 @@ START_TEST(test_journal_prefix)
 	ck_assert_int_eq(fstat(2, &st), 0);
 	set_journal(st.st_dev, st.st_ino);
 	log_one_of_each();
-	capture_take(text, sizeof(text));
+	take_log();
 	ck_assert_str_eq(text, "<3>e 1\n<4>w\n<6>i\n");
 }
 END_TEST
@@ -85,7 +93,7 @@ START_TEST(test_another_journal_stream)
 	setenv("JOURNAL_STREAM", "nonsense", 1);
 	log_open_stderr();
 	log_info("j");
-	capture_take(text, sizeof(text));
+	take_log();
 	ck_assert_str_eq(text, "i\nj\n");
 }
 END_TEST
@@ -111,7 +119,7 @@ START_TEST(test_long_line_stays_one_line)
 	memset(much, 'x', 5000);
 	much[5000] = '\0';
 	log_error("%s", much);
-	len = capture_take(text, sizeof(text));
+	len = take_log();
 	ck_assert_uint_ge(len, 1000);
 	ck_assert_ptr_eq(strchr(text, '\n'), text + len - 1);
 	free(much);
@@ -127,14 +135,14 @@ START_TEST(test_limit)
 		log_limited(&limit, "cause %d", i);
 	}
 	log_limited(&other, "other");
-	capture_take(text, sizeof(text));
+	take_log();
 	ck_assert_str_eq(text, "warning: cause 0\nwarning: other\n");
 	limit.next_ns = 0;
 	log_limited(&limit, "cause");
 	log_limited(&limit, "cause");
 	limit.next_ns = 0;
 	log_limited(&limit, "cause");
-	capture_take(text, sizeof(text));
+	take_log();
 	ck_assert_str_eq(text, "warning: cause (and 9 more like it)\n"
 			       "warning: cause (and 1 more like it)\n");
 }
@@ -148,7 +156,7 @@ START_TEST(test_limit_counts_behind_a_long_line)
 	memset(much, 'x', 5000);
 	much[5000] = '\0';
 	log_limited(&limit, "%s", much);
-	capture_take(text, sizeof(text));
+	take_log();
 	ck_assert_ptr_nonnull(strstr(text, "x (and 41 more like it)\n"));
 	free(much);
 }
@@ -182,7 +190,7 @@ START_TEST(test_threads)
 		pthread_join(threads[i], NULL);
 	}
 	ck_assert_uint_eq(shared_limit.held_back, THREADS * PER_THREAD - 1);
-	len = capture_take(text, sizeof(text));
+	len = take_log();
 	storm = strstr(text, "warning: storm\n");
 	ck_assert_ptr_nonnull(storm);
 	memmove(storm, storm + 15, strlen(storm + 15) + 1);

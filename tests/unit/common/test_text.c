@@ -85,6 +85,16 @@ START_TEST(test_every_pair_of_bytes)
 }
 END_TEST
 
+START_TEST(test_bytes)
+{
+	static const char text[] = " ~\\\n\x7f\xc3\xa9\x9b";
+	char buf[64];
+
+	text_escape_bytes(buf, sizeof(buf), text, sizeof(text) - 1);
+	ck_assert_str_eq(buf, " ~\\\\x0a\\x7f\\xc3\\xa9\\x9b");
+}
+END_TEST
+
 /* What does not fit is left out whole. */
 START_TEST(test_little_room)
 {
@@ -111,6 +121,7 @@ Suite *unit_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_loop_test(tcase, test_escape, 0, ROWS(texts));
 	tcase_add_test(tcase, test_every_pair_of_bytes);
+	tcase_add_test(tcase, test_bytes);
 	tcase_add_test(tcase, test_little_room);
 	suite_add_tcase(suite, tcase);
 	return suite;
