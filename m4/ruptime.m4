@@ -30,6 +30,76 @@ AC_DEFUN([RUPTIME_LD_FLAG], [
 	AS_VAR_POPDEF([cache])
 ])
 
+# RUPTIME_FORTIFY
+# Add the highest level of _FORTIFY_SOURCE to HARDEN_CFLAGS, unless the user or the compiler sets one,
+# or nothing is optimised. C libraries that do not know this level take it for the one below.
+AC_DEFUN([RUPTIME_FORTIFY], [
+	AC_CACHE_CHECK([whether to set _FORTIFY_SOURCE], [ruptime_cv_fortify], [
+		AC_COMPILE_IFELSE([AC_LANG_SOURCE([[
+			#if defined(_FORTIFY_SOURCE) || !defined(__OPTIMIZE__)
+			#error "leave it alone"
+			#endif]])], [ruptime_cv_fortify=yes], [ruptime_cv_fortify=no])
+	])
+	AS_VAR_IF([ruptime_cv_fortify], [yes],
+		[AS_VAR_APPEND([HARDEN_CFLAGS], [" -D_FORTIFY_SOURCE=3"])])
+])
+
+# RUPTIME_PIE
+# Position-independent executables, so that the kernel can choose where they lie; static ones are
+# another matter (-static-pie), and the user's.
+AC_DEFUN([RUPTIME_PIE], [
+	AS_CASE([" $LDFLAGS "], [*" -static"*], [], [
+		ruptime_cflags_before=$HARDEN_CFLAGS
+		RUPTIME_CC_FLAG([HARDEN_CFLAGS], [-fPIE])
+		AS_IF([test "$HARDEN_CFLAGS" != "$ruptime_cflags_before"],
+			[RUPTIME_LD_FLAG([HARDEN_LDFLAGS], [-pie])])
+	])
+])
+
+# RUPTIME_YEAR2038
+# What AC_SYS_YEAR2038 does, for versions of autoconf before 2.72: a time_t of 64 bits if the C
+# library has one. AC_SYS_LARGEFILE comes first, which glibc insists on.
+AC_DEFUN([RUPTIME_YEAR2038], [
+	AC_CACHE_CHECK([whether time_t needs _TIME_BITS], [ruptime_cv_time_bits], [
+		ruptime_saved_cppflags=$CPPFLAGS
+		ruptime_cv_time_bits=no
+		AC_COMPILE_IFELSE([RUPTIME_WIDE_TIME], [], [
+			CPPFLAGS="$CPPFLAGS -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64"
+			AC_COMPILE_IFELSE([RUPTIME_WIDE_TIME], [ruptime_cv_time_bits=yes], [])])
+		CPPFLAGS=$ruptime_saved_cppflags
+	])
+	AS_IF([test "$ruptime_cv_time_bits" = yes],
+		[AC_DEFINE([_TIME_BITS], [64], [Number of bits in time_t, where this is settable])])
+])
+m4_define([RUPTIME_WIDE_TIME],
+	[AC_LANG_SOURCE([[#include <time.h>
+		int wide_enough[sizeof(time_t) >= 8 ? 1 : -1];]])])
+
+# RUPTIME_LIBATOMIC
+# Link with libatomic where the compiler calls it for atomic numbers of 64 bits.
+AC_DEFUN([RUPTIME_LIBATOMIC], [
+	AC_CACHE_CHECK([for what atomic numbers of 64 bits need], [ruptime_cv_libatomic], [
+		ruptime_saved_libs=$LIBS
+		ruptime_cv_libatomic=unknown
+		for library in '' -latomic; do
+			LIBS="$library $ruptime_saved_libs"
+			AS_IF([test "$ruptime_cv_libatomic" = unknown], [
+				AC_LINK_IFELSE([AC_LANG_PROGRAM([[
+						#include <stdatomic.h>
+						#include <stdint.h>
+						_Atomic uint64_t number;
+						uint64_t before;]],
+					[[atomic_fetch_add(&number, atomic_load(&number));
+					  return !atomic_compare_exchange_weak(&number, &before, 1);
+					]])], [ruptime_cv_libatomic=${library:-nothing}], [])])
+		done
+		LIBS=$ruptime_saved_libs
+	])
+	AS_CASE([$ruptime_cv_libatomic],
+		[unknown], [AC_MSG_ERROR([no atomic numbers of 64 bits, not even with libatomic])],
+		[nothing], [], [LIBS="$ruptime_cv_libatomic $LIBS"])
+])
+
 # RUPTIME_SANITIZER
 # --with-sanitizer=LIST and --enable-fuzzing; fails if the tool chain cannot do what was asked.
 AC_DEFUN([RUPTIME_SANITIZER], [

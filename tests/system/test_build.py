@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""What configure decides, and what make install and make dist make of the tree."""
+
+import hashlib
+import os
+import re
+import struct
+import unittest
+
+import harness
+
+ET_DYN = 3
+# A make above this one, and what it was told, is no business of those that are run here.
+ALONE = {"MAKEFLAGS": None, "MFLAGS": None, "MAKELEVEL": None}
+
+
+def make(*args, env=None, **popen):
+    done = harness.run(["make", "-s", "-C", harness.BUILD_DIR, *args], timeout=120,
+                       env={**ALONE, **(env or {})}, **popen)
+    if done.returncode != 0:
+        raise AssertionError("make %s:\n%s%s" % (" ".join(args), done.stdout, done.stderr))
+
+
+def variables(makefile):
+    with open(makefile, encoding="utf-8") as text:
+        return dict(re.findall(r"^(\w+) = (.*)$", text.read(), re.MULTILINE))
+
+
+class Configure(unittest.TestCase):
+    def configured(self, *args):
+        """The variables of src/Makefile with these ARGS of configure."""
+        with harness.tempdir() as directory:
+            done = harness.run([os.path.join(harness.SOURCE_DIR, "configure"), "-q", *args],
+                               timeout=120, cwd=directory)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return variables(os.path.join(directory, "src", "Makefile"))
+
+    def setUp(self):
+        if os.path.exists(os.path.join(harness.SOURCE_DIR, "config.status")):
+            self.skipTest("the source tree itself is configured")
+
+    def test_fortify_is_the_packagers(self):
+        for args in (["CFLAGS=-O2 -D_FORTIFY_SOURCE=1"],
+                     ["CPPFLAGS=-D_FORTIFY_SOURCE=1", "CFLAGS=-O2"]):
+            self.assertNotIn("_FORTIFY_SOURCE", self.configured(*args)["HARDEN_CFLAGS"])
+
+    def test_fortify_needs_an_optimiser(self):
+        flags = self.configured("CFLAGS=-O0")["HARDEN_CFLAGS"]
+        self.assertNotIn("_FORTIFY_SOURCE", flags)
+        self.assertIn("-fstack-protector-strong", flags)
+
+    def test_static_is_not_pie(self):
+        made = self.configured("LDFLAGS=-static", "--without-libproc2", "--without-libseccomp",
+                               "--without-jansson")
+        self.assertNotIn("-pie", made["HARDEN_LDFLAGS"].split())
+
+
+class Programs(unittest.TestCase):
+    def test_lie_where_the_kernel_likes(self):
+        flags = variables(os.path.join(harness.BUILD_DIR, "src", "Makefile"))["HARDEN_LDFLAGS"]
+        if "-pie" not in flags.split():
+            self.skipTest("built with HARDEN_LDFLAGS = " + flags)
+        for name in ("ruptime", "ruptimed", "ruptime-bench"):
+            with open(harness.program(name), "rb") as program:
+                kind, = struct.unpack("=H", program.read(18)[16:])
+            self.assertEqual(kind, ET_DYN, name)
+
+
+class Install(unittest.TestCase):
+    def test_schema_is_where_its_manual_says(self):
+        with harness.tempdir() as directory:
+            make("install", "DESTDIR=" + directory, "prefix=/usr")
+            for path in ("bin/ruptime", "bin/ruptime-bench", "sbin/ruptimed",
+                         "share/man/man8/ruptimed.8",
+                         "share/doc/ruptime/ruptime-bench.schema.json"):
+                self.assertTrue(os.path.isfile(os.path.join(directory, "usr", path)), path)
+
+
+class Distribution(unittest.TestCase):
+    def test_twice_the_same(self):
+        """Whatever the day, the zone and the umask."""
+        name = "ruptime-dist-test"
+        tarball = os.path.join(harness.BUILD_DIR, name + ".tar.gz")
+        hashes = set()
+        for umask, zone in ((0o022, "UTC"), (0o077, "Asia/Tokyo")):
+            try:
+                make("dist", "distdir=" + name, env={"TZ": zone},
+                     preexec_fn=lambda umask=umask: os.umask(umask) and None)
+                with open(tarball, "rb") as made:
+                    hashes.add(hashlib.sha256(made.read()).hexdigest())
+            finally:
+                if os.path.exists(tarball):
+                    os.unlink(tarball)
+        self.assertEqual(len(hashes), 1)
+
+
+if __name__ == "__main__":
+    harness.main()
