@@ -17,7 +17,8 @@ static void check_extended(const uint8_t *data, size_t len, const struct protoco
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const uint8_t nonce[PROTOCOL_NONCE_BYTES] = "noncense";
+	static const uint8_t nonce[PROTOCOL_NONCE_BYTES] = { 'n', 'o', 'n', 'c', 'e', 'n',
+		's', 'e' };
 	struct protocol_request request;
 	const char *line;
 	size_t line_len;

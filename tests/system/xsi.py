@@ -6,11 +6,13 @@ import ctypes
 import errno
 import os
 import random
+import sys
 
 IPC_CREAT, IPC_EXCL, IPC_NOWAIT, MSG_NOERROR = 0o1000, 0o2000, 0o4000, 0o10000
 IPC_RMID, IPC_SET, IPC_STAT = 0, 1, 2
 REPLY_BIT = 0x40000000
-WAKE_TYPE = 2 ** 63 - 1
+TYPE_BYTES = ctypes.sizeof(ctypes.c_long)
+WAKE_TYPE = 2 ** (8 * TYPE_BYTES - 1) - 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.msgrcv.restype = ctypes.c_ssize_t
@@ -28,16 +30,25 @@ def _call(function, *args):
 
 
 class Perm(ctypes.Structure):
-    """struct ipc64_perm of 64-bit Linux."""
+    """struct ipc64_perm"""
     _fields_ = [("key", ctypes.c_int), ("uid", ctypes.c_uint), ("gid", ctypes.c_uint),
                 ("cuid", ctypes.c_uint), ("cgid", ctypes.c_uint), ("mode", ctypes.c_uint),
                 ("seq", ctypes.c_ushort), ("pad", ctypes.c_ushort), ("u1", ctypes.c_ulong),
                 ("u2", ctypes.c_ulong)]
 
 
+def _time(name):
+    """On 32 bits a time has a second word: its upper half, which a little-endian one has last."""
+    words = [(name, ctypes.c_long), (name + "_high", ctypes.c_long)]
+    if TYPE_BYTES == 8:
+        return words[:1]
+    return words if sys.byteorder == "little" else words[::-1]
+
+
 class QueueStatus(ctypes.Structure):
-    _fields_ = [("perm", Perm), ("stime", ctypes.c_long), ("rtime", ctypes.c_long),
-                ("ctime", ctypes.c_long), ("cbytes", ctypes.c_ulong), ("qnum", ctypes.c_ulong),
+    """struct msqid64_ds"""
+    _fields_ = [("perm", Perm), *_time("stime"), *_time("rtime"), *_time("ctime"),
+                ("cbytes", ctypes.c_ulong), ("qnum", ctypes.c_ulong),
                 ("qbytes", ctypes.c_ulong), ("lspid", ctypes.c_int), ("lrpid", ctypes.c_int),
                 ("unused", ctypes.c_ulong * 2)]
 
@@ -47,9 +58,9 @@ def msgget(key, flags=0):
 
 
 def msgsnd(queue, message_type, text, flags=0):
-    buf = ctypes.create_string_buffer(ctypes.sizeof(ctypes.c_long) + len(text) + 1)
+    buf = ctypes.create_string_buffer(TYPE_BYTES + len(text) + 1)
     ctypes.c_long.from_buffer(buf).value = message_type
-    buf[8:8 + len(text)] = text
+    buf[TYPE_BYTES:TYPE_BYTES + len(text)] = text
     _call(_libc.msgsnd, queue, buf, len(text), flags)
 
 
@@ -57,7 +68,7 @@ def msgrcv(queue, message_type=0, flags=0):
     """(type, text)"""
     buf = ctypes.create_string_buffer(16384)
     size = _call(_libc.msgrcv, queue, buf, 16000, message_type, flags | MSG_NOERROR)
-    return ctypes.c_long.from_buffer(buf).value, buf.raw[8:8 + size]
+    return ctypes.c_long.from_buffer(buf).value, buf.raw[TYPE_BYTES:TYPE_BYTES + size]
 
 
 def status(queue):

@@ -118,7 +118,7 @@ static bool take(struct rate_limit *limit, const struct bucket *bucket,
 	struct line *line = &limit->lines[hash % LINES];
 	uint64_t tag = hash & ~TIME_MASK;
 	_Atomic uint64_t *slot;
-	uint64_t before;
+	uint64_t before = 0;
 	uint64_t after;
 
 	do {

@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/time_types.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -201,7 +202,11 @@ static bool spin(const struct queue *queue, uint64_t began_ns)
 /* Returns when there is something and ENOUGH was ever pushed, or at the deadline; or sooner. */
 static void sleep_until(struct queue *queue, uint64_t enough, uint64_t deadline_ns)
 {
-	struct timespec deadline = clock_timespec(deadline_ns);
+	/* Not a timespec: on 32 bits its seconds may have 64, and those of SYS_futex have 32. */
+	struct __kernel_old_timespec deadline = {
+		.tv_sec = (__kernel_old_time_t)(deadline_ns / CLOCK_S),
+		.tv_nsec = (long)(deadline_ns % CLOCK_S),
+	};
 
 	atomic_store_explicit(&queue->enough, enough, memory_order_relaxed);
 	/* Release: pairs with the acquire in is_enough_for_sleeper(). */

@@ -103,6 +103,25 @@ static void *push_one(void *argument)
 	return NULL;
 }
 
+static uint64_t cpu_time_ns(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * CLOCK_S + (uint64_t)used.tv_nsec;
+}
+
+/* Until the deadline the taker sleeps. */
+START_TEST(test_sleeps)
+{
+	uint64_t before_ns = cpu_time_ns();
+
+	ck_assert_ptr_null(queue_take(queue, clock_now_ns() + 300 * CLOCK_MS));
+	queue_gather(queue, 1, clock_now_ns() + 300 * CLOCK_MS);
+	ck_assert_uint_lt(cpu_time_ns() - before_ns, 100 * CLOCK_MS);
+}
+END_TEST
+
 /* With a sleeper that has a deadline far ahead, and one that has none. */
 START_TEST(test_wakes)
 {
@@ -179,6 +198,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_order);
 	tcase_add_test(tcase, test_push_while_walking);
 	tcase_add_test(tcase, test_deadline);
+	tcase_add_test(tcase, test_sleeps);
 	tcase_add_test(tcase, test_close);
 	tcase_add_test(tcase, test_wakes);
 	tcase_add_test(tcase, test_gather);

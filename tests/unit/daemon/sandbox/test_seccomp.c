@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/compat.h"
 #include "daemon/sandbox/filter.h"
 #include "daemon/sandbox/seccomp.h"
 #include "unit/jail.h"
@@ -70,7 +71,7 @@ static int probe_inet(void)
 
 static int probe_disguised_inet(void)
 {
-	return (int)syscall(SYS_socket, (1ul << 32) + AF_INET6, SOCK_DGRAM, 0);
+	return (int)syscall(SYS_socket, (unsigned long)((1ull << 32) + AF_INET6), SOCK_DGRAM, 0);
 }
 
 static int probe_raw(void)
