@@ -40,7 +40,8 @@ struct rules {
 
 /*
  * ACTION on calls to NAMES, which are separated by blanks, whose COUNT ARGUMENTS are like that; 0:
- * whatever they are. Names of other architectures' calls are left out.
+ * whatever they are. Names of other architectures' calls are left out, and so are rules about
+ * arguments that this architecture hides, see sandbox_seccomp_overlooks().
  */
 void rules_add(struct rules *rules, uint32_t action, const char *names, unsigned count,
 	const struct scmp_arg_cmp *arguments);

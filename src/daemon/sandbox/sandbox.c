@@ -204,16 +204,17 @@ static int try_roles(struct sandbox *sandbox, char *lacks)
 static int look_around(struct sandbox *sandbox, char *lacks)
 {
 	const char *no_seccomp = sandbox_seccomp_lacks();
+	const char *missing = no_seccomp ? no_seccomp : sandbox_seccomp_overlooks();
 
 	sandbox->landlock_version = sandbox_landlock_version();
 	if (!sandbox->landlock_version) {
 		snprintf(lacks, LACKS_BYTES, "Landlock: landlock_create_ruleset() fails: %s",
 			strerror(errno));
 	}
-	if (no_seccomp) {
+	if (missing) {
 		size_t len = strlen(lacks);
 
-		snprintf(lacks + len, LACKS_BYTES - len, "%s%s", len ? "; " : "", no_seccomp);
+		snprintf(lacks + len, LACKS_BYTES - len, "%s%s", len ? "; " : "", missing);
 	}
 	if (lacks[0] && sandbox->settings->sandbox == SANDBOX_STRICT) {
 		errno = ENOSYS;

@@ -27,12 +27,19 @@
 
 #define BINARY_TREE 2
 
+const char *sandbox_seccomp_overlooks(void)
+{
+	return seccomp_syscall_resolve_name("socketcall") >= 0
+		       ? "socketcall() of this architecture hides from seccomp what sockets are made"
+		       : NULL;
+}
+
 const char *sandbox_seccomp_lacks_strict(void)
 {
 #ifdef WITH_SANITIZER
 	return "this program is built with a sanitizer, which needs more";
 #else
-	return NULL;
+	return sandbox_seccomp_overlooks();
 #endif
 }
 

@@ -14,6 +14,9 @@
 /* Why there is no filtering of system calls in this program or on this machine; NULL: there is. */
 const char *sandbox_seccomp_lacks(void);
 
+/* What filters cannot look at on this architecture; NULL: nothing. */
+const char *sandbox_seccomp_overlooks(void);
+
 /* Why this program cannot have the filter of SANDBOX_STRICT; NULL: it can. */
 const char *sandbox_seccomp_lacks_strict(void);
 

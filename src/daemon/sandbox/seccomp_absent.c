@@ -13,6 +13,11 @@ const char *sandbox_seccomp_lacks(void)
 	return "no seccomp: this program is built without libseccomp";
 }
 
+const char *sandbox_seccomp_overlooks(void)
+{
+	return NULL;
+}
+
 int sandbox_seccomp_build(enum sandbox_role role, const struct settings *settings, bool notify,
 	struct sock_fprog *program)
 {
