@@ -31,6 +31,8 @@ enum {
 	KEY_PID_FILE,
 	KEY_READY_FD,
 	KEY_PRINT_MESSAGES,
+	KEY_ALLOW,
+	KEY_DENY,
 	KEY_UDP_ALLOW,
 	KEY_UDP_OPEN,
 	KEY_RATE,
@@ -55,6 +57,8 @@ static const struct cli_option table[] = {
 	{ KEY_PID_FILE, "pid-file", "PATH", "lock PATH, and hold the process number there", 0 },
 	{ KEY_READY_FD, "ready-fd", "N", "write a newline to descriptor N when serving", 0 },
 	{ KEY_PRINT_MESSAGES, "print-messages", NULL, "print XSI messages on standard output", 0 },
+	{ KEY_ALLOW, "allow", "CIDR", "answer TCP and UDP from there only; may be repeated", 0 },
+	{ KEY_DENY, "deny", "CIDR", "answer none from there; may be repeated", 0 },
 	{ KEY_UDP_ALLOW, "udp-allow", "CIDR", "answer one byte from there; may be repeated", 0 },
 	{ KEY_UDP_OPEN, "udp-open", NULL, "answer one byte from anywhere, whoever abuses it", 0 },
 	{ KEY_RATE, "rate", "N/s", "UDP answers a second to one address; 0: any number (50/s)", 0 },
@@ -163,14 +167,56 @@ static int set_source(const char *argument, enum settings_source *source)
 	return 0;
 }
 
+static int parse_network(const char *option, const char *text, struct prefix *network)
+{
+	if (prefix_parse(network, text) == 0) {
+		return 0;
+	}
+	if (strspn(text, "0123456789abcdefABCDEF.:/") == strlen(text)) {
+		return complain_about(option, text,
+			"not a network, such as 192.0.2.0/24 or 2001:db8::/32");
+	}
+	return complain_about(option, text,
+		"names are not taken, since their owners decide what they mean; "
+		"give a network, such as 192.0.2.0/24");
+}
+
+static int add_access(struct settings *settings, const char *text, bool allowed)
+{
+	const char *option = allowed ? "allow" : "deny";
+	struct settings_access access = { .allowed = allowed };
+
+	if (parse_network(option, text, &access.network) < 0) {
+		return -1;
+	}
+	for (unsigned i = 0; i < settings->access_count; i++) {
+		const struct settings_access *other = &settings->access[i];
+
+		if (other->network.bits != access.network.bits ||
+		    !prefix_contains(&other->network, &access.network.address)) {
+			continue;
+		}
+		if (other->allowed == allowed) {
+			return 0;
+		}
+		return complain_about(option, text,
+			"the same network is both allowed and denied");
+	}
+	if (settings->access_count == SETTINGS_ACCESS_MAX) {
+		return complain_about(option, text, "more networks than this version takes");
+	}
+	settings->access[settings->access_count++] = access;
+	return 0;
+}
+
 static int add_udp_allow(struct settings *settings, const char *text)
 {
 	if (settings->udp_allow_count == SETTINGS_UDP_ALLOW_MAX) {
 		return complain_about("udp-allow", text, "more networks than this version takes");
 	}
-	if (prefix_parse(&settings->udp_allow[settings->udp_allow_count], text) < 0) {
-		return complain_about("udp-allow", text,
-			"not a network, such as 192.0.2.0/24 or 2001:db8::/32");
+	if (parse_network("udp-allow", text, &settings->udp_allow[settings->udp_allow_count]) <
+		0) {
+		return -1;
 	}
 	settings->udp_allow_count++;
 	return 0;
@@ -290,6 +336,9 @@ static int set_option(struct settings *settings, int key, const char *argument)
 	case KEY_PRINT_MESSAGES:
 		settings->print_messages = true;
 		return 0;
+	case KEY_ALLOW:
+	case KEY_DENY:
+		return add_access(settings, argument, key == KEY_ALLOW);
 	case KEY_UDP_ALLOW:
 		return add_udp_allow(settings, argument);
 	case KEY_UDP_OPEN:

@@ -99,6 +99,7 @@ struct server *server_start(const struct settings *settings, const struct listen
 	struct runner *runner)
 {
 	struct server *server = calloc(1, sizeof(*server));
+	struct access access;
 	int error;
 
 	if (!server) {
@@ -111,9 +112,10 @@ struct server *server_start(const struct settings *settings, const struct listen
 		server->ingress[i].stop_fd = -1;
 	}
 	server->stats = stats_new(INGRESS_COUNT + settings->workers + 1);
+	access_init(&access, settings);
 	server->connections = connections_new(
 		settings->max_connections ? settings->max_connections : connections_default_max(),
-		settings->max_per_source);
+		settings->max_per_source, &access);
 	server->queue = queue_new();
 	server->uptime = uptime_new(settings->source, runner, settings->run_timeout_ns,
 		settings->max_age_ns);

@@ -19,6 +19,7 @@
 #define SETTINGS_QUEUE_MAX	(1u << 20)
 #define SETTINGS_CONNECTIONS_MAX (1u << 20)
 #define SETTINGS_UDP_ALLOW_MAX	64
+#define SETTINGS_ACCESS_MAX	256
 
 enum sandbox_level {
 	SANDBOX_OFF,
@@ -29,6 +30,12 @@ enum sandbox_level {
 enum settings_source {
 	SETTINGS_EXEC,		/* run the command */
 	SETTINGS_PROCPS,		/* ask libproc2 */
+};
+
+/* May those in NETWORK ask? */
+struct settings_access {
+	struct prefix network;
+	bool allowed;
 };
 
 struct settings {
@@ -48,6 +55,8 @@ struct settings {
 	char pid_file[PATH_MAX];			/* absolute; "": none */
 	int ready_fd;					/* -1: none */
 	bool print_messages;
+	struct settings_access access[SETTINGS_ACCESS_MAX];	/* each network once */
+	unsigned access_count;
 	struct prefix udp_allow[SETTINGS_UDP_ALLOW_MAX];	/* local besides what is */
 	unsigned udp_allow_count;
 	bool udp_open;

@@ -36,6 +36,7 @@ static const char *const drop_names[STATS_DROPS] = {
 	[STATS_OFF_NET_LIMITED] = "off-net-limited",
 	[STATS_MAX_CONNECTIONS] = "max-connections",
 	[STATS_MAX_PER_SOURCE] = "max-per-source",
+	[STATS_NOT_ALLOWED] = "not-allowed",
 };
 
 struct stats *stats_new(unsigned threads)

@@ -35,8 +35,9 @@ enum stats_drop {
 	STATS_OFF_NET_LIMITED,	/* udp: all sources that are not local ask too often */
 	STATS_MAX_CONNECTIONS,	/* more than may be open in all */
 	STATS_MAX_PER_SOURCE,	/* more than may be open from one source */
+	STATS_NOT_ALLOWED,	/* tcp, udp: its source may not ask */
 };
-#define STATS_DROPS 17
+#define STATS_DROPS 18
 
 /* Enough for what stats_format() writes. */
 #define STATS_TEXT_BYTES (128 + STATS_DROPS * 40)

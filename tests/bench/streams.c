@@ -206,7 +206,7 @@ int main(int argc, char **argv)
 {
 	shape_begin(argc, argv);
 	close_one = closes[shape_choice("close", close_names, 4)];
-	connections = connections_new(CONNECTIONS_MAX, CONNECTIONS_MAX);
+	connections = connections_new(CONNECTIONS_MAX, CONNECTIONS_MAX, NULL);
 	closing = lingering_new(CLOSING_MAX, connections);
 	accepted = queue_new();
 	returned = queue_new();

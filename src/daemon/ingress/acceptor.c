@@ -74,16 +74,26 @@ static void refuse(struct ingress *acceptor, const struct listener *listener, in
 {
 	static struct log_limit in_all;
 	static struct log_limit of_source;
+	static struct log_limit not_allowed;
 	char source[CONNECTIONS_SOURCE_BYTES];
 
-	if (verdict == CONNECTIONS_TOO_MANY) {
+	connections_format_source(conn_fd, peer, source, sizeof(source));
+	switch (verdict) {
+	case CONNECTIONS_WELCOME:
+		break;
+	case CONNECTIONS_TOO_MANY:
 		acceptor_count_drop(acceptor, listener, STATS_MAX_CONNECTIONS);
 		log_limited(&in_all, "a connection is dropped: no more may be open in all");
-	} else {
+		break;
+	case CONNECTIONS_TOO_MANY_OF_SOURCE:
 		acceptor_count_drop(acceptor, listener, STATS_MAX_PER_SOURCE);
-		connections_format_source(conn_fd, peer, source, sizeof(source));
 		log_limited(&of_source, "a connection is dropped: %s may have no more open",
 			source);
+		break;
+	case CONNECTIONS_NOT_ALLOWED:
+		acceptor_count_drop(acceptor, listener, STATS_NOT_ALLOWED);
+		log_limited(&not_allowed, "a connection is dropped: %s may not ask", source);
+		break;
 	}
 }
 

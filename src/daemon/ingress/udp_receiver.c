@@ -123,7 +123,10 @@ static size_t turn_around(struct msghdr *header)
 static bool is_refused(struct receiver *receiver, struct msghdr *header,
 	enum protocol_request_kind kind, enum stats_drop *reason)
 {
-	static struct log_limit limit;
+	static struct log_limit over_rate;
+	static struct log_limit not_allowed;
+	struct in6_addr address;
+	char text[INET6_ADDRSTRLEN];
 	struct udp_verdict verdict = udp_policy_judge(receiver->policy, header, kind);
 
 	if (verdict.over_rate) {
@@ -133,12 +136,14 @@ static bool is_refused(struct receiver *receiver, struct msghdr *header,
 		return false;
 	}
 	*reason = verdict.reason;
+	if (verdict.reason == STATS_RATE_LIMITED || verdict.reason == STATS_NOT_ALLOWED) {
+		address = prefix_address(header->msg_name);
+		prefix_show(&address, text);
+	}
 	if (verdict.reason == STATS_RATE_LIMITED) {
-		char text[INET6_ADDRSTRLEN];
-		struct in6_addr address = prefix_address(header->msg_name);
-
-		log_limited(&limit, "datagrams over the rate limit, now from %s",
-			prefix_show(&address, text));
+		log_limited(&over_rate, "datagrams over the rate limit, now from %s", text);
+	} else if (verdict.reason == STATS_NOT_ALLOWED) {
+		log_limited(&not_allowed, "a datagram is dropped: %s may not ask", text);
 	}
 	return true;
 }

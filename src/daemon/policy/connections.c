@@ -51,6 +51,7 @@ struct connections {
 	unsigned max_per_source;
 	unsigned room;			/* as far as we know */
 	uid_t own_uid;
+	struct access access;
 	uint64_t multiplier;		/* of the hash: random, so that nobody can aim at a chain */
 	unsigned bits;
 	uint32_t *buckets;
@@ -89,7 +90,8 @@ static void set_room(struct connections *connections, unsigned room)
 	atomic_store_explicit(&connections->crowd, crowd, memory_order_relaxed);
 }
 
-struct connections *connections_new(unsigned max, unsigned max_per_source)
+struct connections *connections_new(unsigned max, unsigned max_per_source,
+	const struct access *access)
 {
 	struct connections *connections = aligned_alloc(CACHE_LINE_BYTES, sizeof(*connections));
 
@@ -100,6 +102,7 @@ struct connections *connections_new(unsigned max, unsigned max_per_source)
 	pthread_mutex_init(&connections->lock, NULL);
 	connections->max = max;
 	connections->max_per_source = max_per_source;
+	connections->access = access ? *access : (struct access){ .by_default = true };
 	connections->own_uid = geteuid();
 	connections->fresh = FIRST_NODE;
 	connections->nodes_end = FIRST_NODE + 2 * max;
@@ -191,6 +194,17 @@ static uint32_t node_of(struct connections *connections, uint64_t key)
 		*bucket = i;
 	}
 	return i;
+}
+
+static bool may_ask(const struct connections *connections, const union connections_peer *peer)
+{
+	struct in6_addr address;
+
+	if (peer->any.sa_family == AF_UNIX || !connections->access.count) {
+		return true;
+	}
+	address = prefix_address(&peer->any);
+	return access_allows(&connections->access, &address);
 }
 
 static bool is_loopback(uint32_t ipv4)
@@ -295,6 +309,9 @@ enum connections_verdict connections_enter(struct connections *connections, int 
 	enum connections_verdict verdict;
 
 	*source = NO_NODE;
+	if (!may_ask(connections, peer)) {
+		return CONNECTIONS_NOT_ALLOWED;
+	}
 	if (open > connections->max) {
 		return CONNECTIONS_TOO_MANY;
 	}

@@ -23,6 +23,8 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+#include "daemon/policy/access.h"
+
 /* Room for a longer text than that of any source, with its NUL. */
 #define CONNECTIONS_SOURCE_BYTES 64
 
@@ -39,13 +41,18 @@ enum connections_verdict {
 	CONNECTIONS_WELCOME,
 	CONNECTIONS_TOO_MANY,		/* in all */
 	CONNECTIONS_TOO_MANY_OF_SOURCE,
+	CONNECTIONS_NOT_ALLOWED,	/* its source may not ask */
 };
 
 /* As many as the limit of descriptors leaves room for, within reason. */
 unsigned connections_default_max(void);
 
-/* At most MAX in all, MAX_PER_SOURCE of one source. Returns NULL with errno. */
-struct connections *connections_new(unsigned max, unsigned max_per_source);
+/*
+ * At most MAX in all, and MAX_PER_SOURCE of one source, which may ask as ACCESS says (copied; NULL:
+ * any may). Returns NULL with errno.
+ */
+struct connections *connections_new(unsigned max, unsigned max_per_source,
+	const struct access *access);
 
 /* NULL is fine. */
 void connections_free(struct connections *connections);

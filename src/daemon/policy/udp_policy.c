@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/prefix.h"
 #include "common/siphash.h"
+#include "daemon/policy/access.h"
 #include "daemon/policy/local_networks.h"
 #include "daemon/policy/rate_limit.h"
 
@@ -37,6 +38,7 @@ struct udp_policy {
 	uint64_t (*clock)(void);
 	bool open;
 	bool dry_run;
+	struct access access;
 	struct rate_limit *rate_limit;	/* NULL: there is none */
 	struct siphash_key leak_key;
 	uint64_t over_rate;		/* how often somebody was over the rate */
@@ -76,6 +78,7 @@ struct udp_policy *udp_policy_new(const struct settings *settings,
 	policy->clock = clock;
 	policy->open = settings->udp_open;
 	policy->dry_run = settings->rate_dry_run;
+	access_init(&policy->access, settings);
 	parse_constants(policy);
 	for (unsigned i = 0; i < settings->udp_allow_count; i++) {
 		policy->local[policy->local_count++] = settings->udp_allow[i];
@@ -228,7 +231,11 @@ struct udp_verdict udp_policy_judge(struct udp_policy *policy, struct msghdr *he
 	enum protocol_request_kind kind)
 {
 	const struct sockaddr *peer = header->msg_name;
+	struct in6_addr address = prefix_address(peer);
 
+	if (!access_allows(&policy->access, &address)) {
+		return drop(STATS_NOT_ALLOWED);
+	}
 	if (is_server(policy, peer)) {
 		return drop(STATS_SOURCE_PORT);
 	}

@@ -3,7 +3,8 @@
  * Who gets an answer over UDP. Whoever sends a datagram may lie about where it comes from, so that
  * a server which answers anybody can be aimed at anybody. Therefore:
  *
- *	dropped			from a port below 1024 or one that we listen at: those are servers;
+ *	dropped			from where --allow and --deny let no requests in, see access.h;
+ *				from a port below 1024 or one that we listen at: those are servers;
  *				from or to an address that means no host, or many
  *	answered		on loopback: whoever asks
  *	answered by the rate	extended requests, whose answers are not longer than they are;

@@ -125,6 +125,20 @@ START_TEST(test_udp_policy)
 }
 END_TEST
 
+START_TEST(test_access)
+{
+	ck_assert_int_eq(parse("--allow=192.0.2.0/24 --deny=192.0.2.7 --deny=::/0 "
+			       "--allow=192.0.2.99/24"),
+		OPTIONS_RUN);
+	ck_assert_uint_eq(settings.access_count, 3);
+	ck_assert_uint_eq(settings.access[0].network.bits, 96 + 24);
+	ck_assert(settings.access[0].allowed);
+	ck_assert_uint_eq(settings.access[1].network.bits, 128);
+	ck_assert(!settings.access[1].allowed);
+	ck_assert_uint_eq(settings.access[2].network.bits, 0);
+}
+END_TEST
+
 /* Each with what its complaint has to show. */
 static const struct {
 	const char *line;
@@ -150,7 +164,13 @@ static const struct {
 	{ "--max-age=-1s", "--max-age=-1s" },
 	{ "--command=", "--command=" },
 	{ "--udp-allow=192.0.2.0/33", "--udp-allow=192.0.2.0/33" },
-	{ "--udp-allow=everybody", "not a network" },
+	{ "--udp-allow=everybody", "names are not taken" },
+	{ "--allow=192.0.2.0/33", "--allow=192.0.2.0/33: not a network" },
+	{ "--allow=192.0.2.0/24/7", "not a network" },
+	{ "--allow=", "not a network" },
+	{ "--deny=host.example", "--deny=host.example: names are not taken, since their owners" },
+	{ "--deny=localhost", "names are not taken" },
+	{ "--allow=10.0.0.0/8 --deny=10.9.8.7/8", "the same network is both allowed and denied" },
 	{ "--rate=often", "--rate=often" },
 	{ "--rate=/s", "--rate=/s" },
 	{ "--rate=5/m", "--rate=5/m" },
@@ -226,6 +246,7 @@ Suite *unit_suite(void)
 
 	tcase_add_test(tcase, test_defaults);
 	tcase_add_test(tcase, test_all);
+	tcase_add_test(tcase, test_access);
 	tcase_add_test(tcase, test_udp_policy);
 	tcase_add_loop_test(tcase, test_wrong, 0, (int)(sizeof(wrong) / sizeof(wrong[0])));
 	tcase_add_test(tcase, test_port_zero_again);

@@ -24,7 +24,7 @@ static struct connections *connections;
 
 static void set_up(void)
 {
-	connections = connections_new(MAX, PER_SOURCE);
+	connections = connections_new(MAX, PER_SOURCE, NULL);
 	ck_assert_ptr_nonnull(connections);
 }
 
@@ -410,6 +410,28 @@ START_TEST(test_threads)
 }
 END_TEST
 
+/* Such a one is counted out like any other, and takes no place meanwhile. */
+START_TEST(test_not_allowed)
+{
+	static struct access none;
+	const union connections_peer inet = peer_of("127.0.0.1");
+	const union connections_peer unix_peer = { .any = { .sa_family = AF_UNIX } };
+	unsigned source;
+
+	none.count = 1;
+	ck_assert_int_eq(prefix_parse(&none.rules[0].network, "192.0.2.1"), 0);
+	connections_free(connections);
+	connections = connections_new(MAX, PER_SOURCE, &none);
+	ck_assert_int_eq(connections_enter(connections, -1, &inet, &source),
+		CONNECTIONS_NOT_ALLOWED);
+	leave(source);
+	ck_assert_uint_eq(connections_open(connections), 0);
+	ck_assert_int_eq(connections_enter(connections, -1, &unix_peer, &source),
+		CONNECTIONS_WELCOME);
+	leave(source);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("connections");
@@ -428,6 +450,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_format);
 	tcase_add_test(tcase, test_default_max);
 	tcase_add_loop_test(tcase, test_reset, 0, 2);
+	tcase_add_test(tcase, test_not_allowed);
 	tcase_add_test(tcase, test_threads);
 	suite_add_tcase(suite, tcase);
 	return suite;

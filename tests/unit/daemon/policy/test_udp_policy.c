@@ -308,6 +308,26 @@ START_TEST(test_off_net_budget)
 }
 END_TEST
 
+/* Before all other reasons, and on loopback, too. */
+START_TEST(test_denied)
+{
+	static const char *const networks[] = { "127.0.0.0/9", "10.0.0.0/8", "203.0.113.0/24" };
+
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_int_eq(prefix_parse(&settings.access[i].network, networks[i]), 0);
+	}
+	settings.access_count = 3;
+	renew();
+	ck_assert_uint_eq(judge("127.0.0.1", 40000, PROTOCOL_PLAIN), STATS_NOT_ALLOWED);
+	ck_assert_uint_eq(judge("127.128.0.1", 40000, PROTOCOL_PLAIN), ANSWERED);
+	ck_assert_uint_eq(judge("10.1.2.3", 40000, PROTOCOL_EXTENDED), STATS_NOT_ALLOWED);
+	ck_assert_uint_eq(judge("10.1.2.3", 7, PROTOCOL_EXTENDED), STATS_NOT_ALLOWED);
+	ck_assert_uint_eq(judge("203.0.113.9", 40000, PROTOCOL_PLAIN), STATS_NOT_ALLOWED);
+	ck_assert_uint_eq(judge("::1", 40000, PROTOCOL_PLAIN), ANSWERED);
+	settings.access_count = 0;
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("udp_policy");
@@ -318,6 +338,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_sources);
 	tcase_add_test(tcase, test_open);
 	tcase_add_test(tcase, test_allow);
+	tcase_add_test(tcase, test_denied);
 	tcase_add_test(tcase, test_ports);
 	tcase_add_test(tcase, test_destinations);
 	tcase_add_test(tcase, test_rate);

@@ -30,7 +30,7 @@ static struct lingering *lingering;
 
 static void set_up(void)
 {
-	connections = connections_new(ROOM, ROOM);
+	connections = connections_new(ROOM, ROOM, NULL);
 	lingering = lingering_new(CAPACITY, connections);
 	ck_assert_ptr_nonnull(lingering);
 }
@@ -358,7 +358,7 @@ END_TEST
 START_TEST(test_silent_crowd)
 {
 	enum { CROWD = 150 };
-	struct connections *all = connections_new(2 * CROWD, 2 * CROWD);
+	struct connections *all = connections_new(2 * CROWD, 2 * CROWD, NULL);
 	struct lingering *mine = lingering_new(CROWD, all);
 	struct sockets_pair pairs[CROWD];
 	uint64_t now_ns = NOW_NS;

@@ -41,7 +41,7 @@ static void set_up(void)
 	signal(SIGPIPE, SIG_DFL);
 	memset(&counters, 0, sizeof(counters));
 	pool = request_pool_new(2 * MANY);
-	connections = connections_new(4 * MANY, 4 * MANY);
+	connections = connections_new(4 * MANY, 4 * MANY, NULL);
 	lingering = lingering_new(2 * MANY, connections);
 	set_line(true, LINE);
 }

@@ -52,7 +52,7 @@ static void start(struct scratch_path path, unsigned count)
 	queue = queue_new();
 	stats = stats_new(count);
 	uptime = uptime_new(SETTINGS_EXEC, runner, FAR_NS, 0);
-	connections = connections_new(ROUNDS * BURST, ROUNDS * BURST);
+	connections = connections_new(ROUNDS * BURST, ROUNDS * BURST, NULL);
 	workers = worker_pool_start(count, queue, uptime, connections, NULL, &rest_ns, stats, 0);
 	ck_assert_ptr_nonnull(workers);
 }
