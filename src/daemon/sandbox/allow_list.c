@@ -50,9 +50,6 @@ static void allow_sockets(struct rules *rules)
 		rules_add_two(
 			rules, SCMP_ACT_ALLOW, "socket", 0, AF_UNIX, SOCKET_TYPE_MASK, SOCK_DGRAM);
 	}
-	if (rules->connects) {
-		rules_add(rules, SCMP_ACT_ALLOW, "connect", 0, NULL);
-	}
 	rules_add_masked(rules, SCMP_ACT_ALLOW, "sendto send sendmmsg", 3, MSG_FASTOPEN, 0);
 	rules_add_masked(rules, SCMP_ACT_ALLOW, "sendmsg", 2, MSG_FASTOPEN, 0);
 }

@@ -71,7 +71,7 @@ const struct sandbox_calls sandbox_calls_not_served[] = {
 		"shmget shmat shmctl semget semop semtimedop semtimedop_time64 semctl mq_open "
 		"mq_unlink" },
 	{ "new ways to and from other processes; socket() is judged by its arguments",
-		"socketpair listen" },
+		"connect socketpair listen" },
 	{ "memory that not even the kernel can look at",
 		"memfd_secret" },
 	{ "asynchronous input and output, beside which filters and limits are weak",

@@ -139,9 +139,6 @@ static void refuse_sockets(struct rules *rules)
 		rules_add_int(rules, rules->refuse, "socket", 2, protocol);
 	}
 	rules_add(rules, rules->refuse, "socket", 1, &above);
-	if (!rules->connects) {
-		rules_add(rules, rules->refuse, "connect", 0, NULL);
-	}
 }
 
 /*

@@ -34,8 +34,7 @@ struct rules {
 	int error;       /* an errno value; 0: none */
 	/* What the server that is asked for cannot do without. */
 	bool has_queues; /* of System V */
-	bool has_unix;   /* datagrams, to a log or a manager that is reached by name */
-	bool connects;   /* syslog() does, when its socket was closed */
+	bool has_unix; /* datagrams, to a manager that is reached by name */
 };
 
 /*

@@ -95,8 +95,7 @@ int sandbox_seccomp_build(enum sandbox_role role, const struct settings *setting
 	bool allow_list = settings->sandbox == SANDBOX_STRICT && role == SANDBOX_SERVER;
 	struct rules rules = {
 		.has_queues = has_queues(settings),
-		.has_unix = settings->daemon || getenv("NOTIFY_SOCKET"),
-		.connects = settings->daemon,
+		.has_unix = getenv("NOTIFY_SOCKET"),
 	};
 
 	rules.refuse =
