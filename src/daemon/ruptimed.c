@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,6 +29,7 @@
 #include "daemon/life/notify.h"
 #include "daemon/life/pid_file.h"
 #include "daemon/life/privileges.h"
+#include "daemon/life/signals.h"
 #include "daemon/life/starter.h"
 #include "daemon/listen/listener.h"
 #include "daemon/listen/udp_socket.h"
@@ -43,6 +43,11 @@ enum { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 4 }
 /* A drain that takes this long has its runs given up; then it has little left to wait for. */
 #define GIVE_UP_NS (3500 * CLOCK_MS)
 #define STOP_NS	   (4800 * CLOCK_MS)
+
+/*
+ * A stop often comes twice, to the process and to its group: a repeat within this is the same one.
+ */
+#define REPEAT_NS (500 * CLOCK_MS)
 
 /* How long the runner may take to end by itself when there is no time to lose. */
 #define RUNNER_END_MS 100
@@ -63,6 +68,13 @@ struct daemon {
 	int stopped_fd;		/* readable once the server has stopped */
 };
 
+static struct daemon the_daemon = {
+	.signal_fd = -1,
+	.status_fd = -1,
+	.pid_fd = -1,
+	.stopped_fd = -1,
+};
+
 /* Report why it does not start: STATUS becomes the exit status. */
 static int refuse(int status, const char *what, const char *why)
 {
@@ -78,22 +90,6 @@ static int refuse(int status, const char *what, const char *why)
 static int status_of(int error)
 {
 	return error == EPERM || error == EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
-}
-
-static int open_signals(struct daemon *daemon)
-{
-	sigset_t all;
-	sigset_t ours;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, NULL);
-	sigemptyset(&ours);
-	sigaddset(&ours, SIGTERM);
-	sigaddset(&ours, SIGINT);
-	sigaddset(&ours, SIGHUP);
-	sigaddset(&ours, SIGUSR1);
-	daemon->signal_fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
-	return daemon->signal_fd < 0 ? -1 : 0;
 }
 
 static int look_up_user(struct daemon *daemon)
@@ -128,7 +124,9 @@ static int settle(struct daemon *daemon)
 		}
 	}
 	/* Not earlier: a daemon has closed all that was open. Not later: a pid file is removed. */
-	if (open_signals(daemon) < 0) {
+	signals_hold();
+	daemon->signal_fd = signals_open();
+	if (daemon->signal_fd < 0) {
 		return refuse(EXIT_FAILED, "cannot take signals", strerror(errno));
 	}
 	if (settings->pid_file[0]) {
@@ -142,6 +140,13 @@ static int settle(struct daemon *daemon)
 		}
 	}
 	return EXIT_CLEAN;
+}
+
+/* What a start that is ended leaves behind is nothing. Async-signal-safe. */
+static void tidy_up(void)
+{
+	listener_remove_names(&the_daemon.listeners);
+	pid_file_close(the_daemon.settings.pid_file, &the_daemon.pid_fd);
 }
 
 static int open_listeners(struct daemon *daemon)
@@ -275,7 +280,10 @@ static int start(struct daemon *daemon)
 	if (!daemon->runner) {
 		return refuse(EXIT_FAILED, "cannot start the runner process", strerror(errno));
 	}
+	/* Addresses may have names, which a name server is asked for. */
+	signals_end_at_once(tidy_up);
 	status = open_listeners(daemon);
+	signals_hold();
 	if (status) {
 		return status;
 	}
@@ -352,15 +360,6 @@ static void mind_runner(struct daemon *daemon)
 	}
 }
 
-/* Returns the signal that is pending, or 0. */
-static int next_signal(struct daemon *daemon)
-{
-	struct signalfd_siginfo info;
-
-	return read(daemon->signal_fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo
-									    : 0;
-}
-
 /* Without waiting for the threads; but nothing of ours stays behind. */
 static _Noreturn void leave(struct daemon *daemon, int status)
 {
@@ -380,12 +379,13 @@ static int serve(struct daemon *daemon)
 		{ .fd = runner_watch_fd(daemon->runner), .events = POLLIN },
 	};
 	uint64_t deadline_ns = CLOCK_NEVER;
-	bool stopping = false;
+	uint64_t impatient_ns = CLOCK_NEVER;
 	bool given_up = false;
 
 	for (;;) {
 		int ready = poll(fds, 3, clock_poll_ms(deadline_ns));
-		int signal_number = ready > 0 && fds[1].revents ? next_signal(daemon) : 0;
+		bool signalled = ready > 0 && fds[1].revents;
+		int signal_number = signalled ? signals_next(daemon->signal_fd) : 0;
 
 		if (ready > 0 && fds[0].revents) {
 			return EXIT_CLEAN;
@@ -406,12 +406,12 @@ static int serve(struct daemon *daemon)
 			server_log_state(daemon->server);
 		} else if (signal_number == SIGHUP) {
 			log_info("nothing to reload: there is no configuration file");
-		} else if (signal_number && stopping) {
+		} else if (signal_number && impatient_ns == CLOCK_NEVER) {
+			deadline_ns = begin_stop(daemon);
+			impatient_ns = clock_now_ns() + REPEAT_NS;
+		} else if (signal_number && clock_now_ns() >= impatient_ns) {
 			log_warning("stopping at once; some clients are not answered");
 			leave(daemon, EXIT_FAILED);
-		} else if (signal_number) {
-			stopping = true;
-			deadline_ns = begin_stop(daemon);
 		}
 	}
 }
@@ -430,13 +430,13 @@ static void finish(struct daemon *daemon)
 
 int main(int argc, char **argv)
 {
-	static struct daemon daemon = {
-		.signal_fd = -1, .status_fd = -1, .pid_fd = -1, .stopped_fd = -1,
-	};
+	struct daemon *daemon = &the_daemon;
 	int status;
 
 	io_fill_standard();
-	switch (options_parse(&daemon.settings, argc, argv)) {
+	/* Names of services and users may be looked up while there is nothing to tidy up yet. */
+	signals_end_at_once(NULL);
+	switch (options_parse(&daemon->settings, argc, argv)) {
 	case OPTIONS_DONE:
 		return fflush(stdout) == 0 ? EXIT_CLEAN : EXIT_FAILED;
 	case OPTIONS_WRONG:
@@ -445,17 +445,17 @@ int main(int argc, char **argv)
 		break;
 	}
 	log_open_stderr();
-	log_set_level(daemon.settings.log_level);
-	status = start(&daemon);
+	log_set_level(daemon->settings.log_level);
+	status = start(daemon);
 	if (status == EXIT_CLEAN) {
-		announce(&daemon);
-		status = serve(&daemon);
+		announce(daemon);
+		status = serve(daemon);
 		if (status == EXIT_CLEAN) {
 			log_info("stopped");
 		}
 	}
-	finish(&daemon);
+	finish(daemon);
 	log_end();
-	daemonize_end(&daemon.status_fd, status);
+	daemonize_end(&daemon->status_fd, status);
 	return status;
 }

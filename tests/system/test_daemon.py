@@ -259,6 +259,42 @@ class Foreground(unittest.TestCase):
                 self.assertEqual(daemon.wait(), 0)
 
 
+class Start(unittest.TestCase):
+    """A start that waits for a name server."""
+
+    def setUp(self):
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        self.directory = stack.enter_context(harness.tempdir())
+        namespaces.cover("/etc/resolv.conf", "nameserver 127.0.0.1\n", self.directory)
+        stack.callback(namespaces.uncover, "/etc/resolv.conf")
+        self.name_server = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.name_server.bind(("127.0.0.1", 53))
+        self.name_server.settimeout(5 * harness.SLOW)
+
+    def test_ends_at_once(self):
+        path, pid_file = self.directory + "/socket", self.directory + "/pid"
+        for order in (signal.SIGTERM, signal.SIGINT):
+            for prepare in (None, lambda: (signal.signal(signal.SIGTERM, signal.SIG_IGN),
+                                           signal.signal(signal.SIGINT, signal.SIG_IGN),
+                                           signal.pthread_sigmask(signal.SIG_BLOCK,
+                                                                  signal.valid_signals()))):
+                with self.subTest(order=order), harness.Daemon(
+                        "-l", "unix://" + path, "--pid-file=" + pid_file,
+                        "-l", "tcp://host.example:7", preexec_fn=prepare, ready=False) as daemon:
+                    self.name_server.recv(512)
+                    self.assertTrue(os.path.exists(path))
+                    daemon.signal(order)
+                    self.assertEqual(daemon.wait(1), -order)
+                    self.assertFalse(os.path.exists(path))
+                    self.assertFalse(os.path.exists(pid_file))
+                    self.name_server.setblocking(False)
+                    with contextlib.suppress(BlockingIOError):
+                        while True:
+                            self.name_server.recv(512)
+                    self.name_server.settimeout(5 * harness.SLOW)
+
+
 @unittest.skipIf(os.geteuid() != 0, "only root becomes another user")
 class User(unittest.TestCase):
     IDS = r'echo "$(id -u) $(id -ru) $(id -g) $(id -rg) groups $(id -G)"'

@@ -3,9 +3,11 @@
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 import clients
@@ -52,6 +54,58 @@ class Harmless(unittest.TestCase):
                 daemon.signal(signal.SIGSTOP)
                 daemon.signal(signal.SIGCONT)
                 self.assertRegex(clients.read_to_end(sock), clients.UPTIME_LINE)
+
+
+class Stop(unittest.TestCase):
+    """A stop is one order, however often it comes within half a second."""
+
+    def stop_while_one_waits(self, *orders, seconds=1):
+        """Send ORDERS, each (after so many seconds, signal), during a run of SECONDS.
+        Returns what the client got, the exit code, and how long after the last order it ended."""
+        with harness.tempdir() as directory:
+            slow = harness.fake_command(directory, "sleep %g; echo up" % seconds)
+            with harness.Daemon("-l", "tcp://127.0.0.1:0", "--run-timeout=20s", command=slow,
+                                env=clients.LEAVES_THREADS) as daemon, \
+                    clients.connect(daemon.address("tcp")) as sock:
+                harness.wait_for(lambda: len(harness.descendants(daemon.pid)) > 1, what="a run")
+                for after, order in orders:
+                    harness.let_pass(after)
+                    daemon.signal(order)
+                sent = time.monotonic()
+                code = daemon.wait()
+                took = time.monotonic() - sent
+                try:
+                    return clients.read_to_end(sock), code, took
+                except ConnectionResetError:
+                    return None, code, took
+
+    def test_that_comes_twice_is_one(self):
+        for orders in ([(0, signal.SIGTERM), (.01, signal.SIGTERM)],
+                       [(0, signal.SIGINT), (.01, signal.SIGINT), (.01, signal.SIGINT)],
+                       [(0, signal.SIGTERM), (.2, signal.SIGINT)]):
+            with self.subTest(orders=orders):
+                line, code, _ = self.stop_while_one_waits(*orders)
+                self.assertEqual((line, code), (b"up\n", 0))
+
+    def test_that_comes_again_later_ends_it_at_once(self):
+        for order in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(order=order):
+                line, code, took = self.stop_while_one_waits(
+                    (0, signal.SIGTERM), (.01, order), (.8, order), seconds=10)
+                self.assertNotEqual(line, b"up\n")
+                self.assertEqual(code, 1)
+                self.assertLess(took, .7 * harness.SLOW)
+
+    def test_quit_and_abort_end_it_as_they_end_any_program(self):
+        for order in (signal.SIGQUIT, signal.SIGABRT):
+            with self.subTest(order=order), harness.Daemon(*BOTH, preexec_fn=no_core) as daemon:
+                self.assertRegex(clients.ask_stream(daemon.address("tcp")), clients.UPTIME_LINE)
+                daemon.signal(order)
+                self.assertEqual(daemon.wait(), -order)
+
+
+def no_core():
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 class Inherited(unittest.TestCase):

@@ -112,12 +112,18 @@ static void set_port(struct sockaddr *sockaddr, uint16_t port)
 /* One more listener, not yet filled. Returns NULL with errno ENOMEM. */
 static struct listener *append(struct listener_set *set, const struct address *address)
 {
-	struct listener *grown = realloc(set->all, (set->count + 1) * sizeof(*grown));
+	struct listener *grown = malloc((set->count + 1) * sizeof(*grown));
+	struct listener *old = set->all;
 
 	if (!grown) {
 		return NULL;
 	}
+	/* Whole at any moment: a signal may come that has the names of all removed. */
+	if (old) {
+		memcpy(grown, old, set->count * sizeof(*grown));
+	}
 	set->all = grown;
+	free(old);
 	grown[set->count] = (struct listener){ .address = *address, .fd = -1, .feed_fd = -1 };
 	return &grown[set->count++];
 }
