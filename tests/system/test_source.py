@@ -10,11 +10,11 @@ import harness
 
 TOP = harness.SOURCE_DIR
 C_FILES = (".c", ".h")
-SCRIPTS = ("quickstart", "autogen.sh", ".ci/run")
+SCRIPTS = ("quickstart", "autogen.sh", ".ci/run", "tests/roots")
 # What autogen.sh makes, and what is not source.
 GENERATED = re.compile(r"(^|/)(Makefile\.in|aclocal\.m4|config\.h(\.in)?~?|configure~?|build-aux|"
                        r"autom4te\.cache|_?build[^/]*|_inst|ruptime-\d[^/]*|\.git|__pycache__)$")
-TEXT = re.compile(r"(\.(c|h|py|sh|am|ac|m4|md|\d)|(^|/)(quickstart|run|\.clang-format|"
+TEXT = re.compile(r"(\.(c|h|py|sh|am|ac|m4|md|\d)|(^|/)(quickstart|roots|run|\.clang-format|"
                   r"\.editorconfig|\.gitignore))$")
 COLUMNS = 100
 LINES = 500
