@@ -105,6 +105,12 @@ static int look_up_user(struct daemon *daemon)
 	if (geteuid() != 0 && geteuid() != daemon->privileges.uid) {
 		return refuse(EXIT_NOT_PERMITTED, user, "only root can become another user");
 	}
+	if (privileges_try(&daemon->privileges) < 0) {
+		char what[64];
+
+		snprintf(what, sizeof(what), "cannot become %.40s", user);
+		return refuse(EXIT_NOT_PERMITTED, what, strerror(errno));
+	}
 	daemon->runner_config.privileges = &daemon->privileges;
 	return EXIT_CLEAN;
 }
@@ -163,7 +169,9 @@ static int open_listeners(struct daemon *daemon)
 			char text[ADDRESS_TEXT_MAX];
 
 			address_format(&settings->listen[i], text, sizeof(text));
-			return refuse(failure.not_permitted ? EXIT_NOT_PERMITTED : EXIT_FAILED,
+			return refuse(failure.wrong	      ? EXIT_USAGE
+				      : failure.not_permitted ? EXIT_NOT_PERMITTED
+							      : EXIT_FAILED,
 				text, failure.why);
 		}
 	}

@@ -80,6 +80,8 @@ USAGE = [
     (["--pid-file=/" + "p" * 5000], "/ppp"),
     (["-u", "nosuchuser"], "nosuchuser"),
     (["-u", ""], "user"),
+    (["-l", "unix:///tmp/no?user=nosuchuser"], "user=nosuchuser"),
+    (["-l", "unix-dgram:///tmp/no?group=nosuchgroup"], "group=nosuchgroup"),
     (["-u", "two\nlines"], "lines"),
     (["-u", "4294967296"], "4294967296"),
     (["--sandbox=on"], "on"),
@@ -181,6 +183,16 @@ class Network(Case):
         self.expect_refusal(EXIT_FAILED, "tcp://192.0.2.1:7001", "-l", "tcp://192.0.2.1:7001")
 
 
+    def test_address_of_all_hosts(self):
+        """Also where no route leads to it."""
+        alone = ["unshare", "--map-root-user", "--net"]
+        if harness.run([*alone, "true"]).returncode != 0:
+            self.skipTest("no namespaces here")
+        done = harness.run([*alone, harness.program("ruptimed"), "-l", "udp://255.255.255.255:0"])
+        self.assertEqual(done.returncode, EXIT_FAILED, done.stderr)
+        self.assertIn("udp://255.255.255.255:0: Cannot assign", done.stderr)
+
+
 class NotPermitted(Case):
     def test_privileged_port(self):
         with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as limit:
@@ -192,6 +204,16 @@ class NotPermitted(Case):
 
     def test_to_become_another_user(self):
         self.expect_refusal(EXIT_NOT_PERMITTED, "root", "-l", ANY, "-u", "root", nobody=True)
+
+    def test_to_become_another_user_as_root(self):
+        """A container's root may lack what it takes."""
+        if os.geteuid() != 0:
+            self.skipTest("it takes root to be root without its rights")
+        done = harness.run(["setpriv", "--bounding-set=-setuid", "--inh-caps=-setuid",
+                            harness.program("ruptimed"), "-l", ANY, "-u", "nobody"])
+        self.assertEqual(done.returncode, EXIT_NOT_PERMITTED, done.stderr)
+        self.assertEqual(done.stderr,
+                         "ruptimed: cannot become nobody: Operation not permitted\n")
 
     def test_to_write_the_pid_file(self):
         with harness.tempdir() as directory:

@@ -6,9 +6,11 @@
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct passwd *find_user(const char *user)
@@ -75,6 +77,23 @@ int privileges_drop_capabilities(void)
 	/* Kernels before 4.3 have no ambient set to be emptied. */
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	return (int)syscall(SYS_capset, &header, none);
+}
+
+int privileges_try(const struct privileges *privileges)
+{
+	int status;
+	pid_t child;
+
+	signal(SIGCHLD, SIG_DFL);
+	child = fork();
+	if (child == 0) {
+		_exit(privileges_take(privileges) < 0 ? errno : 0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) < 0) {
+		return -1;
+	}
+	errno = WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;
+	return errno ? -1 : 0;
 }
 
 int privileges_take(const struct privileges *privileges)

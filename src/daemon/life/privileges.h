@@ -29,6 +29,12 @@ int privileges_look_up(const char *user, struct privileges *privileges);
 int privileges_take(const struct privileges *privileges);
 
 /*
+ * Can this process become that user? It forks a child that tries: capabilities, name spaces and
+ * security modules all have a say. Sets SIGCHLD to its default. Returns 0, or -1 with errno.
+ */
+int privileges_try(const struct privileges *privileges);
+
+/*
  * Give up all capabilities of the calling thread, root's too, those that a later execve() could
  * bring back included. Returns 0, or -1 with errno. Safe after fork.
  */

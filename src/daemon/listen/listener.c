@@ -308,6 +308,7 @@ int listener_open(struct listener_set *set, const struct address *address, uid_t
 	}
 	if (result < 0) {
 		failure->not_permitted = errno == EACCES || errno == EPERM;
+		failure->wrong = address->path[0] && errno == EINVAL;
 		if (!failure->why[0]) {
 			snprintf(failure->why, sizeof(failure->why), "%s",
 				why ? why : strerror(errno));

@@ -37,6 +37,7 @@ struct listener_set {
 struct listener_failure {
 	char why[160];
 	bool not_permitted;
+	bool wrong;			/* the address names what this system does not know */
 };
 
 /*

@@ -58,7 +58,8 @@ static bool is_for_many(const struct addrinfo *info)
 	if (info->ai_family == AF_INET6) {
 		return IN6_IS_ADDR_MULTICAST(&in6->sin6_addr);
 	}
-	if (IN_MULTICAST(ntohl(in->sin_addr.s_addr))) {
+	/* Also where no route leads to it, so that connect() does not know. */
+	if (IN_MULTICAST(ntohl(in->sin_addr.s_addr)) || in->sin_addr.s_addr == INADDR_BROADCAST) {
 		return true;
 	}
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -70,7 +70,7 @@ static int look_up_owners(const struct address *address, uid_t *uid, gid_t *gid,
 
 	*uid = user ? user->pw_uid : (uid_t)-1;
 	*gid = group ? group->gr_gid : (gid_t)-1;
-	errno = ENOENT;
+	errno = EINVAL;
 	if (address->user[0] && !user && !parse_id(address->user, uid)) {
 		*why = "the system knows no such user";
 		return -1;

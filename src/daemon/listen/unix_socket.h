@@ -26,7 +26,7 @@ struct unix_socket_id {
  * Open the socket of ADDRESS (a unix scheme or fdpass), non-blocking. A file at its path that is
  * a socket that no process serves any more is replaced; anything else is left alone.
  * Returns the descriptor and fills *ID, or -1 with errno and *WHY: words that need no errno, or
- * NULL where errno says it all.
+ * NULL where errno says it all. EINVAL: the system does not know the user or the group.
  */
 int unix_socket_open(const struct address *address, struct unix_socket_id *id, const char **why);
 

@@ -30,7 +30,7 @@
 const char *sandbox_seccomp_overlooks(void)
 {
 	return seccomp_syscall_resolve_name("socketcall") >= 0
-		       ? "socketcall() of this architecture hides from seccomp what sockets are made"
+		       ? "socketcall() hides from seccomp what sockets are made"
 		       : NULL;
 }
 

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +122,35 @@ START_TEST(test_take)
 }
 END_TEST
 
+static int try_without_a_right(void)
+{
+	signal(SIGCHLD, SIG_IGN);
+	if (prctl(PR_CAPBSET_READ, CAP_SETUID, 0, 0, 0) == 1 &&
+	    privileges_try(&privileges) < 0) {
+		return 1;
+	}
+	if (getuid() != 0) {
+		return 2;
+	}
+	privileges_drop_capabilities();
+	errno = 0;
+	return privileges_try(&privileges) < 0 && errno == EPERM ? 0 : 3;
+}
+
+/* Trying changes nothing here, and finds that root alone is not enough. */
+START_TEST(test_try)
+{
+	privileges = (struct privileges){ .uid = NOBODY, .gid = NOBODY, .groups = { NOBODY },
+		.group_count = 1 };
+	if (geteuid() == 0) {
+		ck_assert_int_eq(in_child(try_without_a_right), 0);
+	} else {
+		ck_assert_int_eq(privileges_try(&privileges), -1);
+		ck_assert_int_eq(errno, EPERM);
+	}
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("privileges");
@@ -129,6 +159,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_look_up);
 	tcase_add_test(tcase, test_unknown);
 	tcase_add_test(tcase, test_take);
+	tcase_add_test(tcase, test_try);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
