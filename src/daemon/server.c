@@ -25,8 +25,8 @@
 #define FETCH_LOOK_MS 5
 
 /*
- * The ingress threads, and what each of them is. A new kind of thread is a line here. They stop in
- * this order, the one that strangers may hold up last.
+ * The ingress threads, and what each of them is. A new kind of thread is a line here. They are
+ * joined in this order, the one that clients may hold up last.
  */
 enum { ACCEPTOR, UDP_RECEIVER, DISPATCHER, FDPASS_ACCEPTOR, INGRESS_COUNT };
 
@@ -165,6 +165,10 @@ static void await_fetching(const struct listener_set *listeners)
 
 void server_stop(struct server *server)
 {
+	/* All at once: what clients may hold up at each does not add up. */
+	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
+		ingress_request_stop(&server->ingress[i]);
+	}
 	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
 		ingress_stop(&server->ingress[i]);
 	}
@@ -206,6 +210,9 @@ void server_log_state(const struct server *server)
 	if (kernel_drops || sum.rate_exceeded) {
 		log_info("state kernel-dropped=%llu rate-exceeded=%llu",
 			(unsigned long long)kernel_drops, (unsigned long long)sum.rate_exceeded);
+	}
+	if (sum.accept_failures) {
+		log_info("state accept-failures=%llu", (unsigned long long)sum.accept_failures);
 	}
 	if (sum.messages || sum.replies_reaped) {
 		log_info("state messages=%llu replies-reaped=%llu",

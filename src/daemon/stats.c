@@ -92,6 +92,7 @@ void stats_sum(const struct stats *stats, struct stats_counters *sum)
 		merge(&sum->messages, &one->messages);
 		merge(&sum->rate_exceeded, &one->rate_exceeded);
 		merge(&sum->replies_reaped, &one->replies_reaped);
+		merge(&sum->accept_failures, &one->accept_failures);
 		merge(&sum->runs_ok, &one->runs_ok);
 		merge(&sum->runs_failed, &one->runs_failed);
 	}

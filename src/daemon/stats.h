@@ -49,6 +49,7 @@ struct stats_counters {
 	_Atomic uint64_t messages;		/* XSI messages that ask for nothing */
 	_Atomic uint64_t rate_exceeded;		/* answered only because of --rate-dry-run */
 	_Atomic uint64_t replies_reaped;	/* XSI replies that no client fetched */
+	_Atomic uint64_t accept_failures;	/* of accept(), but for want of descriptors */
 	_Atomic uint64_t runs_ok;
 	_Atomic uint64_t runs_failed;
 };

@@ -2,9 +2,11 @@
 """Out of descriptors: it waits without a spin, serves what it can, and goes on afterwards."""
 
 import contextlib
+import errno
 import os
 import resource
 import select
+import signal
 import socket
 import time
 import unittest
@@ -12,6 +14,7 @@ import unittest
 import clients
 import harness
 import local_clients as local
+import refusal
 
 LIMIT = 64
 CLIENTS = 500
@@ -165,6 +168,22 @@ class Starvation(unittest.TestCase):
             for sock in staying:
                 sock.close()
             self.expect_relief(daemon, self.ask_timed(daemon))
+
+    def test_accept_that_fails(self):
+        """For a reason that lasts, such as a filter of the kernel's: no spin, and it is told."""
+        command = os.path.join(self.directory, "uptime")
+        with harness.Daemon("-l", "tcp://127.0.0.1:0", "-l", "udp://127.0.0.1:0", command=command,
+                            preexec_fn=refusal.refuse("accept4", errno.EPERM)) as daemon:
+            waiting = self.connect(daemon)
+            daemon.wait_log("accepting fails, and is tried again: Operation not permitted")
+            start, start_cpu = time.monotonic(), acceptor_cpu_s(daemon.pid)
+            self.assertEqual(select.select([waiting], [], [], SPELL_S)[0], [])
+            share = (acceptor_cpu_s(daemon.pid) - start_cpu) / (time.monotonic() - start)
+            self.assertLess(share, 0.05)
+            self.assertRegex(clients.ask_datagram(daemon.address("udp")), clients.UPTIME_LINE)
+            daemon.signal(signal.SIGUSR1)
+            daemon.wait_log("state accept-failures=")
+            self.assertEqual(daemon.log.count("accepting fails"), 1)
 
     def test_a_stop_in_the_middle(self):
         with self.daemon("-q", "16") as daemon:

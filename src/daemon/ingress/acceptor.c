@@ -27,6 +27,9 @@
 #define PAUSE_MIN_MS 10
 #define PAUSE_MAX_MS 100
 
+/* How long a listener is left alone at which accept() fails for another reason. */
+#define MUTE_NS (100 * CLOCK_MS)
+
 /* How long handshakes may still take when the server stops, and how often they are looked at. */
 #define LAST_CALL_NS (500 * CLOCK_MS)
 #define HANDSHAKE_MS 5
@@ -35,13 +38,16 @@ struct acceptor {
 	const struct acceptor_hooks *hooks;
 	void *context;
 	unsigned next;			/* the listener whose turn comes first */
+	uint64_t unmute_ns;		/* when to look again at listeners that failed */
 	bool accepted;			/* a connection since the last pause began */
+	bool shut;			/* the listeners are, see listener_shut_door() */
 };
 
 enum turn {
 	TURN_OVER,	/* there may be more */
 	TURN_EMPTY,	/* no connection waits */
 	TURN_STARVED,	/* no descriptor or no memory */
+	TURN_FAILED,	/* for another reason, which may last */
 };
 
 void *acceptor_context(const struct ingress *ingress)
@@ -123,6 +129,31 @@ static void welcome(struct ingress *acceptor, const struct listener *listener, i
 	state->hooks->accepted(acceptor, request, batch);
 }
 
+/* What an ERROR of accept4() means. */
+static enum turn judge_failure(struct ingress *acceptor, int error)
+{
+	static struct log_limit starved;
+	static struct log_limit failed;
+	const struct acceptor *state = acceptor->state;
+
+	/* A UNIX listener that is shut gives EINVAL when no connection is left. */
+	if (error == EAGAIN || (error == EINVAL && state->shut)) {
+		return TURN_EMPTY;
+	}
+	if (error == EINTR || error == ECONNABORTED) {
+		return TURN_OVER;
+	}
+	if (io_is_shortage(error)) {
+		connections_shortage(acceptor->connections);
+		log_limited(&starved, "accepting pauses: %s", strerror(error));
+		return TURN_STARVED;
+	}
+	/* That of one connection, which is gone; or one that lasts, such as a filter's EPERM. */
+	stats_add(&acceptor->counters->accept_failures, 1);
+	log_limited(&failed, "accepting fails, and is tried again: %s", strerror(error));
+	return TURN_FAILED;
+}
+
 static enum turn accept_turn(struct ingress *acceptor, const struct listener *listener)
 {
 	struct acceptor *state = acceptor->state;
@@ -146,16 +177,7 @@ static enum turn accept_turn(struct ingress *acceptor, const struct listener *li
 			continue;
 		}
 		request_pool_untake(acceptor->pool, request);
-		if (errno == EAGAIN) {
-			turn = TURN_EMPTY;
-		} else if (io_is_shortage(errno)) {
-			static struct log_limit limit;
-
-			turn = TURN_STARVED;
-			connections_shortage(acceptor->connections);
-			log_limited(&limit, "accepting pauses: %s", strerror(errno));
-		}
-		/* Any other error was that of one connection, which is gone. */
+		turn = judge_failure(acceptor, errno);
 	}
 	ingress_push(acceptor, &batch);
 	return turn;
@@ -172,8 +194,33 @@ static int next_pause_ms(struct acceptor *state, int pause_ms)
 static uint64_t due_ns(struct ingress *acceptor)
 {
 	const struct acceptor *state = acceptor->state;
+	uint64_t due_ns = state->hooks->due_ns ? state->hooks->due_ns(acceptor) : CLOCK_NEVER;
 
-	return state->hooks->due_ns ? state->hooks->due_ns(acceptor) : CLOCK_NEVER;
+	return due_ns < state->unmute_ns ? due_ns : state->unmute_ns;
+}
+
+/* Leave out listener I, which fails, for a while: poll() would call it ready at once. */
+static void mute(struct ingress *acceptor, unsigned i)
+{
+	struct acceptor *state = acceptor->state;
+
+	acceptor->watched[i + 1].fd = -1;
+	if (state->unmute_ns == CLOCK_NEVER) {
+		state->unmute_ns = clock_now_ns() + MUTE_NS;
+	}
+}
+
+static void unmute(struct ingress *acceptor)
+{
+	struct acceptor *state = acceptor->state;
+	const struct listener_set *listeners = acceptor->listeners;
+
+	for (unsigned i = 0; i < listeners->count; i++) {
+		if (acceptor->ours(&listeners->all[i])) {
+			acceptor->watched[i + 1].fd = listeners->all[i].fd;
+		}
+	}
+	state->unmute_ns = CLOCK_NEVER;
 }
 
 /*
@@ -193,7 +240,11 @@ static enum turn accept_round(struct ingress *acceptor)
 		if (acceptor->watched[i + 1].revents) {
 			enum turn turn = accept_turn(acceptor, &listeners->all[i]);
 
-			round = turn == TURN_EMPTY ? round : turn;
+			if (turn == TURN_FAILED) {
+				mute(acceptor, i);
+			} else {
+				round = turn == TURN_EMPTY ? round : turn;
+			}
 		}
 	}
 	return round;
@@ -216,6 +267,9 @@ static void accept_until_stop(struct ingress *acceptor)
 		if (watched[0].revents) {
 			return;
 		}
+		if (state->unmute_ns <= clock_now_ns()) {
+			unmute(acceptor);
+		}
 		if (state->hooks->turn) {
 			state->hooks->turn(acceptor);
 		}
@@ -233,43 +287,50 @@ static void accept_all(struct ingress *acceptor, const struct listener *listener
 {
 	struct pollfd waiting = { .fd = listener->fd, .events = POLLIN };
 	int pause_ms = 0;
-	enum turn turn;
+	enum turn turn = TURN_OVER;
 
 	/* Without a descriptor to spare accept() fails whether a connection waits or not. */
-	while (poll(&waiting, 1, 0) > 0 &&
-	       (turn = accept_turn(acceptor, listener)) != TURN_EMPTY) {
+	while (turn != TURN_EMPTY && turn != TURN_FAILED && poll(&waiting, 1, 0) > 0) {
+		turn = accept_turn(acceptor, listener);
 		pause_ms = turn == TURN_STARVED ? next_pause_ms(acceptor->state, pause_ms) : 0;
 		poll(NULL, 0, pause_ms);
 	}
 }
 
 /*
- * Accept the connections that were there when the listener was shut, and those whose handshake was
- * under way: to a client whose handshake lacks only its last step here, it is connected already.
+ * Accept those connections, too, whose handshake was under way when the listeners were shut: to a
+ * client whose handshake lacks only its last step here, it is connected already. All are waited for
+ * together: a client that never finishes costs no more than one at each listener.
  */
-static void drain(struct ingress *acceptor, const struct listener *listener)
+static void await_handshakes(struct ingress *acceptor)
 {
-	struct pollfd waiting = { .fd = listener->fd, .events = POLLIN };
+	const struct listener_set *listeners = acceptor->listeners;
 	uint64_t end_ns = clock_now_ns() + LAST_CALL_NS;
+	bool pending = true;
 
-	accept_all(acceptor, listener);
-	while (handshakes_are_pending(listener) && clock_now_ns() < end_ns) {
-		poll(&waiting, 1, HANDSHAKE_MS);
-		accept_all(acceptor, listener);
+	while (pending) {
+		/* Look before accepting: a handshake that ends in between is accepted. */
+		pending = clock_now_ns() < end_ns && handshakes_are_pending(listeners);
+		poll(NULL, 0, pending ? HANDSHAKE_MS : 0);
+		for (unsigned i = 0; i < listeners->count; i++) {
+			if (acceptor->ours(&listeners->all[i])) {
+				accept_all(acceptor, &listeners->all[i]);
+			}
+		}
 	}
-	accept_all(acceptor, listener);
 }
 
 static void *acceptor_main(void *argument)
 {
 	struct ingress *acceptor = argument;
-	const struct acceptor_hooks *hooks = ((struct acceptor *)acceptor->state)->hooks;
+	struct acceptor *state = acceptor->state;
 
-	pthread_setname_np(pthread_self(), hooks->thread_name);
+	pthread_setname_np(pthread_self(), state->hooks->thread_name);
 	accept_until_stop(acceptor);
-	ingress_drain(acceptor, drain);
-	if (hooks->drain) {
-		hooks->drain(acceptor);
+	state->shut = true;
+	ingress_drain(acceptor, accept_all);
+	if (state->hooks->drain) {
+		state->hooks->drain(acceptor);
 	}
 	return NULL;
 }
@@ -284,6 +345,7 @@ static void queue_stream(struct ingress *acceptor, struct request *request,
 static const struct acceptor_hooks streams = {
 	.thread_name = "acceptor",
 	.accepted = queue_stream,
+	.drain = await_handshakes,
 };
 
 int acceptor_start_role(struct ingress *ingress, const struct acceptor_hooks *hooks, void *context,
@@ -297,6 +359,7 @@ int acceptor_start_role(struct ingress *ingress, const struct acceptor_hooks *ho
 	state = ingress->state;
 	state->hooks = hooks;
 	state->context = context;
+	state->unmute_ns = CLOCK_NEVER;
 	if (watch_fd >= 0) {
 		ingress_watch_too(ingress, watch_fd);
 	}

@@ -25,6 +25,9 @@
 /* "queue id N, message ", and the line feed. */
 #define HEAD_BYTES 64
 
+/* Between two calls to stop. */
+#define STOP_CALL_MS 5
+
 struct dispatcher {
 	struct ingress *ingress;
 	unsigned open_count;	/* queues whose last datagram has not come yet */
@@ -129,14 +132,18 @@ static void *dispatcher_main(void *argument)
 	struct pollfd *watched = ingress->watched;
 	unsigned count = ingress->listeners->count;
 	uint64_t mind_ns = 0;
+	bool stopping = false;
 
 	pthread_setname_np(pthread_self(), "dispatcher");
 	while (dispatcher->open_count) {
+		int wait_ms;
+
 		if (clock_now_ns() >= mind_ns) {
 			mind_queues(dispatcher);
 			mind_ns = clock_now_ns() + MIND_NS;
 		}
-		if (ingress_poll(ingress, ingress->watched_count, clock_poll_ms(mind_ns)) <= 0) {
+		wait_ms = stopping ? STOP_CALL_MS : clock_poll_ms(mind_ns);
+		if (ingress_poll(ingress, ingress->watched_count, wait_ms) < 0) {
 			continue;
 		}
 		for (unsigned i = 0; i < count; i++) {
@@ -144,7 +151,8 @@ static void *dispatcher_main(void *argument)
 				read_turn(dispatcher, i);
 			}
 		}
-		if (watched[0].revents) {
+		stopping |= watched[0].revents != 0;
+		if (stopping) {
 			request_stop(dispatcher);
 		}
 		ingress_yield(ingress);

@@ -84,10 +84,17 @@ int ingress_run(struct ingress *ingress, void *(*main)(void *))
 	return error ? -1 : 0;
 }
 
-void ingress_stop(struct ingress *ingress)
+void ingress_request_stop(struct ingress *ingress)
 {
 	if (ingress->running) {
 		io_event_set(ingress->stop_fd);
+	}
+}
+
+void ingress_stop(struct ingress *ingress)
+{
+	if (ingress->running) {
+		ingress_request_stop(ingress);
 		pthread_join(ingress->thread, NULL);
 		ingress->running = false;
 	}
@@ -111,12 +118,13 @@ void ingress_drain(struct ingress *ingress,
 
 	/* Shut all first: the later ones must not fill up while the first is drained. */
 	for (unsigned i = 0; i < listeners->count; i++) {
-		if (ingress->watched[i + 1].fd >= 0 && listener_shut_door(&listeners->all[i]) < 0) {
+		if (ingress->ours(&listeners->all[i]) &&
+		    listener_shut_door(&listeners->all[i]) < 0) {
 			log_warning("cannot shut a listener: %s", strerror(errno));
 		}
 	}
 	for (unsigned i = 0; i < listeners->count; i++) {
-		if (ingress->watched[i + 1].fd >= 0) {
+		if (ingress->ours(&listeners->all[i])) {
 			drain(ingress, &listeners->all[i]);
 		}
 	}

@@ -41,7 +41,7 @@ struct ingress {
 /*
  * Prepare all that is its own, with STATE_BYTES of zeroed memory for the thread to work with, and
  * watch the listeners that are ours: the stop descriptor first, then one entry for each listener
- * in the order of the set, where those of others are left out by a negative descriptor.
+ * in the order of the set, left out by a negative descriptor where it is none of ours.
  * Returns 0, or -1 with errno and nothing left behind.
  */
 int ingress_prepare(struct ingress *ingress, size_t state_bytes);
@@ -62,6 +62,9 @@ int ingress_poll(struct ingress *ingress, unsigned count, int wait_ms);
  * there, for ingress_free().
  */
 int ingress_run(struct ingress *ingress, void *(*main)(void *));
+
+/* Begin what ingress_stop() does. Returns at once. */
+void ingress_request_stop(struct ingress *ingress);
 
 /*
  * Refuse new clients, wait until all that had arrived is in the queue, and end the thread. Its

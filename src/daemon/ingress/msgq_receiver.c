@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "common/clock.h"
+#include "common/interrupt.h"
 #include "common/io.h"
 #include "common/log.h"
 
@@ -46,10 +47,6 @@ static int receive_burst(struct msgq_receiver *receiver, bool wait)
 
 		if (len < 0) {
 			return count ? count : -1;
-		}
-		/* Clients may send it, too, and must not keep the thread here. */
-		if (message->type == MSGQ_WAKE_TYPE) {
-			return count;
 		}
 		receiver->parts[count] = (struct iovec){
 			message, offsetof(struct msgq_message, text) + (size_t)len
@@ -111,8 +108,7 @@ static void drain(struct msgq_receiver *receiver)
 			return;
 		}
 		forward(receiver, count);
-		/* None: it was a wake-up. */
-		left -= count > 0 ? count : 1;
+		left -= count;
 	}
 }
 
@@ -123,7 +119,8 @@ static void *receiver_main(void *argument)
 
 	snprintf(name, sizeof(name), "msgq-%u", receiver->number);
 	pthread_setname_np(pthread_self(), name);
-	/* Relaxed: the wake-up message was sent after STOP was set, and the kernel orders. */
+	interrupt_allow(true);
+	/* Relaxed: signals come again and again after STOP was set, and the kernel orders. */
 	while (!atomic_load_explicit(&receiver->stop, memory_order_relaxed)) {
 		int count = receive_burst(receiver, true);
 
@@ -161,7 +158,7 @@ struct msgq_receiver *msgq_receiver_start(struct msgq *msgq, int write_fd, unsig
 	receiver->msgq = msgq;
 	receiver->write_fd = write_fd;
 	receiver->number = number;
-	receiver->stop_fd = io_event_open();
+	receiver->stop_fd = interrupt_prepare() == 0 ? io_event_open() : -1;
 	for (int i = 0; i < BURST_MESSAGES; i++) {
 		receiver->datagrams[i].msg_hdr = (struct msghdr){
 			.msg_iov = &receiver->parts[i],
@@ -183,7 +180,7 @@ void msgq_receiver_request_stop(struct msgq_receiver *receiver)
 {
 	atomic_store_explicit(&receiver->stop, true, memory_order_relaxed);
 	io_event_set(receiver->stop_fd);
-	msgq_wake(receiver->msgq);
+	pthread_kill(receiver->thread, INTERRUPT_SIGNAL);
 }
 
 void msgq_receiver_join(struct msgq_receiver *receiver)

@@ -16,7 +16,10 @@ struct msgq_receiver;
 /* MSGQ is borrowed; takes WRITE_FD. NUMBER goes into the thread's name. NULL with errno. */
 struct msgq_receiver *msgq_receiver_start(struct msgq *msgq, int write_fd, unsigned number);
 
-/* Receive what is there and send the last datagram. Returns at once. */
+/*
+ * Receive what is there and send the last datagram. Returns at once. To be called again after a
+ * moment, until that datagram has come: the thread may not have noticed (interrupt.h).
+ */
 void msgq_receiver_request_stop(struct msgq_receiver *receiver);
 
 /* After the last datagram: wait for the thread and free RECEIVER. */

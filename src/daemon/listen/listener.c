@@ -345,7 +345,11 @@ int listener_shut_door(const struct listener *listener)
 	if (listener->address.scheme == ADDRESS_TCP) {
 		return shut_tcp(listener->fd);
 	}
-	return listener_is_datagram(listener) ? drop_datagrams(listener->fd) : 0;
+	if (listener->address.scheme == ADDRESS_UDP) {
+		return drop_datagrams(listener->fd);
+	}
+	/* The name may still be there, or another one lead here: then clients are refused. */
+	return listener_is_msgq(listener) ? 0 : shutdown(listener->fd, SHUT_RD);
 }
 
 void listener_remove_names(const struct listener_set *set)

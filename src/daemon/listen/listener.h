@@ -61,9 +61,10 @@ int listener_open(struct listener_set *set, const struct address *address, uid_t
 	struct listener_failure *failure);
 
 /*
- * Let no new client in, for good: the name of a UNIX socket goes away, the kernel refuses new TCP
- * connections and drops new datagrams. What has arrived stays and can be accepted or received
- * until EAGAIN, without a race against new ones. Takes no privilege.
+ * Let no new client in, for good: the name of a UNIX socket goes away, and the kernel refuses new
+ * connections, also over another name of it, and UNIX datagrams, and drops those of UDP. What has
+ * arrived stays and can be accepted until EAGAIN (UNIX: EINVAL) or received until EAGAIN, without a
+ * race against new ones. Takes no privilege.
  * Affects every process that shares the socket. Returns 0, or -1 with errno.
  */
 int listener_shut_door(const struct listener *listener);

@@ -67,17 +67,6 @@ int msgq_reopen(struct msgq *msgq)
 	return xsi_queue_open(&msgq->queue);
 }
 
-void msgq_wake(struct msgq *msgq)
-{
-	struct {
-		long type;
-		char text[1];
-	} wake = { .type = MSGQ_WAKE_TYPE };
-
-	/* If the queue is full no thread is blocked for want of a message. */
-	(void)msgsnd(msgq_id(msgq), &wake, 0, IPC_NOWAIT);
-}
-
 long msgq_shut_door(struct msgq *msgq)
 {
 	int id = msgq_id(msgq);

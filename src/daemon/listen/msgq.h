@@ -6,7 +6,6 @@
 #ifndef RUPTIME_DAEMON_LISTEN_MSGQ_H
 #define RUPTIME_DAEMON_LISTEN_MSGQ_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,9 +15,6 @@
 
 /* What kernel.msgmax is unless it was raised; a longer text is cut. */
 #define MSGQ_TEXT_BYTES 8192
-
-/* Wakes the receiving thread; no client's message. */
-#define MSGQ_WAKE_TYPE LONG_MAX
 
 /* As msgrcv() and msgsnd() want it; also what goes through the socketpair to the dispatcher. */
 struct msgq_message {
@@ -45,7 +41,8 @@ void msgq_close(struct msgq *msgq);
 int msgq_id(const struct msgq *msgq);
 
 /*
- * Receive the oldest message, of any type. Blocks if WAIT. The receiving thread only.
+ * Receive the oldest message, of any type. Blocks if WAIT, and so that only a signal ends it: other
+ * readers of the queue may take whatever is sent to wake the thread. The receiving thread only.
  * Returns the length of its text, or -1 with errno: ENOMSG, EINTR, or what says that the queue is
  * gone (xsi_queue_is_lost()).
  */
@@ -53,9 +50,6 @@ ssize_t msgq_receive(struct msgq *msgq, struct msgq_message *message, bool wait)
 
 /* Create the queue again. The receiving thread only. Returns 0, or -1 with errno. */
 int msgq_reopen(struct msgq *msgq);
-
-/* Make a blocked msgq_receive() return. Any thread. */
-void msgq_wake(struct msgq *msgq);
 
 /*
  * Take no new messages, if the queue is one that we created. The receiving thread only.

@@ -25,11 +25,9 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/interrupt.h"
 #include "common/compat.h"
 #include "common/io.h"
-
-/* Interrupts a write(), and nothing else: it is blocked but there. */
-#define PATIENCE_SIGNAL SIGALRM
 
 /* FUSE_SUPER_MAGIC of linux/magic.h, which has it since Linux 5.18. */
 #define FUSE_MAGIC 0x65735546
@@ -37,22 +35,15 @@
 static _Thread_local timer_t patience_timer;
 static _Thread_local bool has_timer;
 
-static void do_nothing(int signal_number)
-{
-	(void)signal_number;
-}
-
 int passed_fd_thread_init(void)
 {
-	struct sigaction action = { .sa_handler = do_nothing };
 	struct sigevent event = {
 		.sigev_notify = SIGEV_THREAD_ID,
-		.sigev_signo = PATIENCE_SIGNAL,
+		.sigev_signo = INTERRUPT_SIGNAL,
 		.sigev_notify_thread_id = gettid(),
 	};
 
-	/* Without SA_RESTART, so that the call is interrupted. The same for all threads. */
-	if (sigaction(PATIENCE_SIGNAL, &action, NULL) < 0 ||
+	if (interrupt_prepare() < 0 ||
 	    timer_create(CLOCK_MONOTONIC, &event, &patience_timer) < 0) {
 		return -1;
 	}
@@ -135,19 +126,16 @@ static ssize_t write_terminal(int fd, const void *text, size_t len)
 		.it_interval = clock_timespec(DESCRIPTOR_PATIENCE_MS * CLOCK_MS),
 	};
 	struct itimerspec none = { .it_value = { 0, 0 } };
-	sigset_t alarm_only;
 	ssize_t written;
 
 	if (poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT) || !has_timer) {
 		errno = EAGAIN;
 		return -1;
 	}
-	sigemptyset(&alarm_only);
-	sigaddset(&alarm_only, PATIENCE_SIGNAL);
 	timer_settime(patience_timer, 0, &patience, NULL);
-	pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
+	interrupt_allow(true);
 	written = write(fd, text, len);
-	pthread_sigmask(SIG_BLOCK, &alarm_only, NULL);
+	interrupt_allow(false);
 	timer_settime(patience_timer, 0, &none, NULL);
 	return written;
 }
