@@ -349,6 +349,15 @@ class Daemon:
             self.signal(sig)
         return self.exit_code_within(timeout)
 
+    def stop_at_once(self, first=SIGTERM, second=SIGTERM, timeout=2):
+        """FIRST, and SECOND when that is a new order. Returns the exit code."""
+        self.signal(first)
+        self.wait_log("^stopping$")
+        # What comes within half a second is the same order, see test_signals.py.
+        let_pass(0.6)
+        self.signal(second)
+        return self.wait(timeout)
+
     def _remember(self):
         for process in descendants(self.pid):
             self._family[process.key] = process

@@ -161,21 +161,12 @@ class HungCommand(unittest.TestCase):
         self.assertRegex(line, b"^error: [ -~]+\n$")
 
     def test_second_signal_ends_at_once(self):
-        self.daemon.signal(signal.SIGTERM)
-        self.daemon.wait_log("^stopping$")
-        # What comes earlier is the same order, see test_signals.py.
-        harness.let_pass(0.6)
         start = time.monotonic()
-        self.daemon.signal(signal.SIGTERM)
-        self.assertEqual(self.daemon.wait(2), 1)
-        self.assertLess(time.monotonic() - start, 0.5 * harness.SLOW)
+        self.assertEqual(self.daemon.stop_at_once(), 1)
+        self.assertLess(time.monotonic() - start, 0.6 + 0.5 * harness.SLOW)
 
     def test_two_signals_of_different_kinds(self):
-        self.daemon.signal(signal.SIGINT)
-        self.daemon.wait_log("^stopping$")
-        harness.let_pass(0.6)
-        self.daemon.signal(signal.SIGTERM)
-        self.assertEqual(self.daemon.wait(2), 1)
+        self.assertEqual(self.daemon.stop_at_once(signal.SIGINT, signal.SIGTERM), 1)
 
     def test_killed_by_force_nothing_lives_on(self):
         """The harness fails the test if the runner or the command outlive the server."""

@@ -90,9 +90,7 @@ class Life(Queues):
         local.msgsnd(local.msgget(self.key), 1, b"uptime 1")
         harness.wait_for(lambda: any(p.name == "sleep" for p in harness.descendants(daemon.pid)),
                          what="a run")
-        daemon.signal(signal.SIGTERM)
-        daemon.wait_log("^stopping$")
-        self.assertEqual(daemon.stop(), 1)
+        self.assertEqual(daemon.stop_at_once(), 1)
         self.gone()
 
     def test_removed_after_a_failed_start(self):

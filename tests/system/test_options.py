@@ -251,10 +251,7 @@ class PidFile(Case):
                 with clients.connect(daemon.address("tcp")):
                     harness.wait_for(lambda: len(harness.descendants(daemon.pid)) > 1,
                                      what="a run")
-                    daemon.signal(harness.SIGTERM)
-                    daemon.wait_log("^stopping$")
-                    daemon.signal(harness.SIGTERM)
-                    self.assertEqual(daemon.wait(), EXIT_FAILED)
+                    self.assertEqual(daemon.stop_at_once(), EXIT_FAILED)
         self.assertFalse(os.path.exists(self.path))
 
     def test_held_by_another(self):

@@ -101,9 +101,7 @@ class Names(local.Sockets):
         self.stack.callback(waiting.close)
         harness.wait_for(lambda: any(p.name == "sleep" for p in harness.descendants(daemon.pid)),
                          what="a run")
-        daemon.signal(signal.SIGTERM)
-        daemon.wait_log("^stopping$")
-        self.assertEqual(daemon.stop(signal.SIGTERM), 1)
+        self.assertEqual(daemon.stop_at_once(), 1)
         self.assertEqual(os.listdir(self.directory), ["slow"])
 
     @unittest.skipIf(os.geteuid() != 0, "only root can become another user")

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -20,6 +19,7 @@
 #include "common/clock.h"
 #include "common/fdpass.h"
 #include "common/io.h"
+#include "common/own_lock.h"
 #include "common/resolve.h"
 
 /*
@@ -34,13 +34,15 @@
  */
 #define SEND_BUFFER_BYTES (32 << 20)
 
-/* Any user who may read a directory may lock it. Another server needs less than this. */
+/* Another server that starts needs less than this. */
+#define LOCK_NAME	 ".ruptimed-lock"
 #define LOCK_PATIENCE_NS (1 * CLOCK_S)
 #define LOCK_RETRY_MS	 10
 
 /* The directory of a socket, open, and the names in it. */
 struct place {
 	int dir_fd;
+	int lock_fd;				/* -1: there is no lock to be had */
 	char dir[ADDRESS_PATH_MAX + 1];		/* with its last slash */
 	const char *name;			/* the final one */
 	char temporary[32];
@@ -82,17 +84,20 @@ static int look_up_owners(const struct address *address, uid_t *uid, gid_t *gid,
 	return 0;
 }
 
-/* The lock makes two servers that start at once look one after the other. */
-static int lock(int dir_fd, const char **why)
+/*
+ * The lock makes two servers that start at once look one after the other. Where another user's file
+ * has its name, or where no file can be made, there is none.
+ */
+static int lock(struct place *place, const char **why)
 {
 	uint64_t end_ns = clock_now_ns() + LOCK_PATIENCE_NS;
 
-	while (flock(dir_fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK) {
-			return -1;
+	while ((place->lock_fd = own_lock_take(place->dir_fd, LOCK_NAME)) < 0) {
+		if (errno != EAGAIN) {
+			return 0;
 		}
 		if (clock_now_ns() >= end_ns) {
-			*why = "another process has locked the directory";
+			*why = "another ruptimed is about to start in this directory";
 			return -1;
 		}
 		poll(NULL, 0, LOCK_RETRY_MS);
@@ -115,7 +120,7 @@ static int open_place(struct place *place, const struct address *address, const 
 	if (place->dir_fd < 0) {
 		return -1;
 	}
-	if (lock(place->dir_fd, why) < 0) {
+	if (lock(place, why) < 0) {
 		io_close(&place->dir_fd);
 		return -1;
 	}
@@ -240,6 +245,7 @@ int unix_socket_open(const struct address *address, struct unix_socket_id *id, c
 		errno = saved;
 		io_close(&fd);
 	}
+	own_lock_drop(place.dir_fd, LOCK_NAME, &place.lock_fd);
 	io_close(&place.dir_fd);
 	return fd;
 }

@@ -94,6 +94,93 @@ START_TEST(test_held_by_another)
 }
 END_TEST
 
+/* Any user who may read the file may lock it for reading, and keeps no server from its start. */
+START_TEST(test_lock_of_a_reader)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	int reader_fd;
+
+	scratch_file("pid", "77\n", 0644);
+	reader_fd = open(path.text, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(fcntl(reader_fd, F_SETLK, &lock), 0);
+	ck_assert_int_eq(open_elsewhere(), 0);
+	close(reader_fd);
+}
+END_TEST
+
+/* The same where it waits for the lock, and gets it when the server ends. */
+START_TEST(test_reader_that_waits)
+{
+	int pid_fd = pid_file_open(path.text);
+	int got[2];
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(got), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+		int reader_fd = open(path.text, O_RDONLY | O_CLOEXEC);
+
+		(void)!write(got[1], "", 1);
+		(void)!write(got[1], fcntl(reader_fd, F_SETLKW, &lock) < 0 ? "x" : "", 1);
+		(void)pause();
+	}
+	ck_assert_int_eq(read(got[0], &(char){ 0 }, 1), 1);
+	/* As where the file cannot be removed. */
+	close(pid_fd);
+	ck_assert_int_eq(read(got[0], &(char){ 0 }, 1), 1);
+	pid_fd = pid_file_open(path.text);
+	ck_assert_int_ge(pid_fd, 0);
+	/* First: to close a file of that name ends our lock. */
+	ck_assert_int_eq(open_elsewhere(), EAGAIN);
+	assert_holds(our_number());
+	pid_file_close(path.text, &pid_fd);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+END_TEST
+
+/* Of several that start at once over a stale file one gets it, and it is the one with the name. */
+#define STARTERS 8
+
+START_TEST(test_starting_at_once)
+{
+	int done[2];
+	int go[2];
+	int winners = 0;
+	pid_t winner = 0;
+	char text[32];
+
+	scratch_file("pid", "77\n", 0644);
+	ck_assert_int_eq(pipe(go), 0);
+	ck_assert_int_eq(pipe(done), 0);
+	for (int i = 0; i < STARTERS; i++) {
+		if (fork() == 0) {
+			pid_t got = 0;
+
+			close(go[1]);
+			(void)!read(go[0], &(char){ 0 }, 1);
+			if (pid_file_open(path.text) >= 0) {
+				got = getpid();
+			}
+			(void)!write(done[1], &got, sizeof(got));
+			(void)pause();
+		}
+	}
+	close(go[1]);
+	for (int i = 0; i < STARTERS; i++) {
+		pid_t got;
+
+		ck_assert_int_eq(read(done[0], &got, sizeof(got)), sizeof(got));
+		winners += got != 0;
+		winner = got ? got : winner;
+	}
+	ck_assert_int_eq(winners, 1);
+	snprintf(text, sizeof(text), "%d\n", (int)winner);
+	assert_holds(text);
+}
+END_TEST
+
 /* A file that another put in our file's place is not ours to remove. */
 START_TEST(test_replaced)
 {
@@ -118,6 +205,10 @@ START_TEST(test_refused)
 	ck_assert_int_eq(pid_file_open(link.text), -1);
 	ck_assert_int_eq(errno, ELOOP);
 	ck_assert_int_eq(access(path.text, F_OK), -1);
+	ck_assert_int_eq(access(scratch_path("pid.new").text, F_OK), -1);
+	ck_assert_int_eq(mkfifo(path.text, 0600), 0);
+	ck_assert_int_eq(pid_file_open(path.text), -1);
+	ck_assert_int_eq(errno, EINVAL);
 }
 END_TEST
 
@@ -151,6 +242,9 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_open_and_close);
 	tcase_add_test(tcase, test_stale);
 	tcase_add_test(tcase, test_held_by_another);
+	tcase_add_test(tcase, test_lock_of_a_reader);
+	tcase_add_test(tcase, test_reader_that_waits);
+	tcase_add_loop_test(tcase, test_starting_at_once, 0, 20);
 	tcase_add_test(tcase, test_replaced);
 	tcase_add_test(tcase, test_refused);
 	tcase_add_test(tcase, test_no_space);
