@@ -17,7 +17,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "bench/line.h"
 #include "bench/pacer.h"
@@ -25,6 +24,7 @@
 #include "bench/tally.h"
 #include "bench/target.h"
 #include "bench/transport.h"
+#include "common/tailq.h"
 
 enum request_state {
 	REQUEST_FREE,

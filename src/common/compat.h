@@ -10,9 +10,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* The same on all architectures but Alpha, see scripts/syscall.tbl of the kernel. */
@@ -39,6 +41,10 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 8
+#endif
+
 #ifdef HAVE_SYS_PIDFD_H
 #include <sys/pidfd.h>
 #else
@@ -57,6 +63,14 @@ static inline int pidfd_send_signal(int pid_fd, int signal_number, siginfo_t *in
 static inline int close_range(unsigned first, unsigned last, int flags)
 {
 	return (int)syscall(SYS_close_range, first, last, flags);
+}
+#endif
+
+#ifndef HAVE_PWRITEV2
+static inline ssize_t pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags)
+{
+	return syscall(SYS_pwritev2, fd, parts, count, (long)offset, (long)((uint64_t)offset >> 32),
+		flags);
 }
 #endif
 
