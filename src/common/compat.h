@@ -67,7 +67,8 @@ static inline int close_range(unsigned first, unsigned last, int flags)
 #endif
 
 #ifndef HAVE_PWRITEV2
-static inline ssize_t pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags)
+static inline ssize_t pwritev2(
+	int fd, const struct iovec *parts, int count, off_t offset, int flags)
 {
 	return syscall(SYS_pwritev2, fd, parts, count, (long)offset, (long)((uint64_t)offset >> 32),
 		flags);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TAILQ of queue(7), as far as it is used here, also for C libraries that leave it out, as musl does.
+ * TAILQ of queue(7), as far as it is used here, also where the C library leaves it out, as musl.
  */
 #ifndef RUPTIME_COMMON_TAILQ_H
 #define RUPTIME_COMMON_TAILQ_H

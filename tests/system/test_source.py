@@ -116,7 +116,7 @@ class Source(unittest.TestCase):
                 line = line.rstrip()
                 head = re.match(r"\s*(\} )?(else )?(if|for|while) \(", line)
                 whole = line.count("(") == line.count(")")
-                do_while = re.match(r"\s*\} while \(.*\);$", line)
+                do_while = re.match(r"\s*\} while \(.*\);?$", line)
                 bare_else = re.match(r"\s*(\} )?else$", line)
                 if bare_else or (head and whole and not do_while and
                                  not line.endswith(("{", "\\"))):
