@@ -14,8 +14,6 @@
 #define SOCKET_TYPE_MASK 0xf
 
 /* For older headers, for those of the C library, and for 32 bits of file offsets. */
-#define F_SETLK64_OF_32_BITS  13
-#define F_SETLKW64_OF_32_BITS 14
 #define TCGETS2_ANYWHERE      0x802c542a
 #define PR_SET_VMA_ANYWHERE   0x53564d41
 
@@ -68,9 +66,8 @@ static void allow_options(struct rules *rules)
 
 static void allow_descriptors(struct rules *rules)
 {
-	/* the C library's own; whether a passed one is to be written to; locks of the user table */
-	static const uint32_t commands[] = { F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC, F_SETLK,
-		F_SETLKW, F_SETLK64_OF_32_BITS, F_SETLKW64_OF_32_BITS };
+	/* the C library's own; whether a passed one is to be written to */
+	static const uint32_t commands[] = { F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC };
 	/* is it a terminal? by glibc, by a newer glibc, by musl; and the watch */
 	static const uint32_t requests[] = { TCGETS, TCGETS2_ANYWHERE, TIOCGWINSZ,
 		SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND };
@@ -81,6 +78,17 @@ static void allow_descriptors(struct rules *rules)
 	rules_add_two(rules, SCMP_ACT_ALLOW, RULES_FCNTL, 1, F_SETFL, O_ASYNC, 0);
 	for (unsigned i = 0; i < RULES_COUNT(requests); i++) {
 		rules_add_int(rules, SCMP_ACT_ALLOW, "ioctl", 1, requests[i]);
+	}
+}
+
+/* The file of users is locked while it is read. */
+static void allow_procps(struct rules *rules)
+{
+	static const uint32_t locks[] = RULES_LOCKS;
+
+	rules_add_calls(rules, SCMP_ACT_ALLOW, sandbox_calls_of_procps);
+	for (unsigned i = 0; i < RULES_COUNT(locks); i++) {
+		rules_add_int(rules, SCMP_ACT_ALLOW, RULES_FCNTL, 1, locks[i]);
 	}
 }
 
@@ -102,6 +110,9 @@ void allow_list_make(struct rules *rules)
 	rules_add_calls(rules, SCMP_ACT_ALLOW, sandbox_calls_needed);
 	if (rules->has_queues) {
 		rules_add_calls(rules, SCMP_ACT_ALLOW, sandbox_calls_of_queues);
+	}
+	if (rules->has_procps) {
+		allow_procps(rules);
 	}
 	allow_memory(rules);
 	/* A thread, in our own name spaces. */

@@ -78,6 +78,10 @@ const struct sandbox_calls sandbox_calls_not_served[] = {
 		"io_setup io_submit" },
 	{ "watching the files of others",
 		"inotify_init inotify_init1 inotify_add_watch" },
+	{ "locks that keep others waiting; fcntl() is judged by its arguments",
+		"flock" },
+	{ "files without a name, to map and to execute from",
+		"memfd_create" },
 	{ "another sandbox within this one",
 		"landlock_create_ruleset" },
 	{ NULL, NULL },
@@ -98,8 +102,6 @@ const struct sandbox_calls sandbox_calls_needed[] = {
 		"clock_nanosleep clock_nanosleep_time64 nanosleep" },
 	{ "a write to a passed descriptor is interrupted by a timer",
 		"timer_create timer_delete timer_settime timer_settime64" },
-	{ "glibc waits with an alarm for a lock on the file of users",
-		"alarm" },
 	{ "clients: to accept them, to know them, to hear and to answer them",
 		"accept accept4 getpeername getsockname getsockopt recv recvfrom recvmmsg "
 		"recvmmsg_time64 recvmsg shutdown" },
@@ -124,6 +126,12 @@ const struct sandbox_calls sandbox_calls_needed[] = {
 	{ "the host: load, uptime, random numbers; limits and users of this process",
 		"getrandom sysinfo uname getegid getegid32 geteuid geteuid32 getgid getgid32 "
 		"getuid getuid32 getrlimit ugetrlimit getrusage" },
+	{ NULL, NULL },
+};
+
+const struct sandbox_calls sandbox_calls_of_procps[] = {
+	{ "glibc waits with an alarm for a lock on the file of users",
+		"alarm" },
 	{ NULL, NULL },
 };
 

@@ -25,6 +25,9 @@ extern const struct sandbox_calls sandbox_calls_not_served[];
 /* Allowed to the server with SANDBOX_STRICT. */
 extern const struct sandbox_calls sandbox_calls_needed[];
 
+/* What only a server that asks libproc2 may do. */
+extern const struct sandbox_calls sandbox_calls_of_procps[];
+
 /* What only a server with XSI message queues may do. */
 extern const struct sandbox_calls sandbox_calls_of_queues[];
 

@@ -159,6 +159,16 @@ static void refuse_detours(struct rules *rules)
 	}
 }
 
+/* A lock on what can be read only keeps those waiting who want to write it. */
+static void refuse_locks(struct rules *rules)
+{
+	static const uint32_t commands[] = RULES_LOCKS;
+
+	for (unsigned i = 0; i < RULES_COUNT(commands); i++) {
+		rules_add_int(rules, rules->refuse, RULES_FCNTL, 1, commands[i]);
+	}
+}
+
 static void refuse_to_server(struct rules *rules)
 {
 	rules_add_calls(rules, rules->refuse, sandbox_calls_not_served);
@@ -169,6 +179,9 @@ static void refuse_to_server(struct rules *rules)
 	refuse_detours(rules);
 	rules_add_int(rules, rules->refuse, RULES_FCNTL, 1, F_NOTIFY);
 	rules_add_int(rules, rules->refuse, RULES_FCNTL, 1, F_SETLEASE);
+	if (!rules->has_procps) {
+		refuse_locks(rules);
+	}
 	if (!rules->has_queues) {
 		rules_add_calls(rules, rules->refuse, sandbox_calls_of_queues);
 	}

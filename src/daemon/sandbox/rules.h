@@ -17,6 +17,15 @@
 
 #define RULES_FCNTL "fcntl fcntl64"
 
+/*
+ * fcntl()'s locks: F_SETLK, F_SETLKW, those of 64 bits on machines of 32, and those of open files.
+ * By number, since the C library may give one of them two names.
+ */
+#define RULES_LOCKS                                                                                \
+	{                                                                                          \
+		6, 7, 13, 14, 37, 38                                                               \
+	}
+
 /* s390 and its like have the first two arguments of clone() the other way round. */
 #if defined(__s390__)
 #define RULES_CLONE_FLAGS 1
@@ -34,7 +43,8 @@ struct rules {
 	int error;       /* an errno value; 0: none */
 	/* What the server that is asked for cannot do without. */
 	bool has_queues; /* of System V */
-	bool has_unix; /* datagrams, to a manager that is reached by name */
+	bool has_procps; /* reads the file of users, and locks it meanwhile */
+	bool has_unix;   /* datagrams, to a manager that is reached by name */
 };
 
 /*

@@ -95,6 +95,7 @@ int sandbox_seccomp_build(enum sandbox_role role, const struct settings *setting
 	bool allow_list = settings->sandbox == SANDBOX_STRICT && role == SANDBOX_SERVER;
 	struct rules rules = {
 		.has_queues = has_queues(settings),
+		.has_procps = settings->source == SETTINGS_PROCPS,
 		.has_unix = getenv("NOTIFY_SOCKET"),
 	};
 

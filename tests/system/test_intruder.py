@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: MIT
+"""What somebody gets who runs code of his own in a thread of the server.
+
+fixtures/intruder.so is loaded into the server and tries its list when the first client has been
+accepted. The table in doc/security.md is what came of it:
+
+    RUPTIME_BUILD_DIR=BUILD python3 tests/system/test_intruder.py --document
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import re
+import signal
+import socket
+import sys
+import unittest
+
+import clients
+import harness
+import xsi
+
+LIBRARY = os.path.join(harness.BUILD_DIR, "tests/fixtures/intruder.so")
+DOCUMENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../doc/security.md")
+BEGIN, END = "<!-- What test_intruder.py found: -->\n", "<!-- That is all of it. -->\n"
+LEAST = 60
+# The kernel refuses these to all, or some kernels do.
+NEVER = ("have a timer send another process a signal",
+         "send a signal to the group of another process (kill)")
+# What an ordinary user is denied anyway is not there to be told apart.
+LEVELS = ("off", "basic", "strict")
+
+
+def why_not():
+    """Why this build or machine cannot be tried, if it cannot."""
+    if not os.path.exists(LIBRARY):
+        return "there is no fixtures/intruder.so"
+    done = harness.run([harness.program("ruptimed"), "--sandbox=strict", "-l", "nonsense://"])
+    if "--sandbox" in done.stderr:
+        return "this build has no whole sandbox"
+    with harness.Daemon("-l", "tcp://127.0.0.1:0") as daemon:
+        if "do without" in daemon.log:
+            return "this machine has no whole sandbox"
+    # What Landlock has learnt later shows as more that is let through.
+    if ctypes.CDLL(None).syscall(444, None, 0, 1) < 6:
+        return "Landlock is older than version 6 here: signals and abstract sockets"
+    return None
+
+
+def setUpModule():
+    why = why_not()
+    if why:
+        raise unittest.SkipTest(why)
+
+
+def become(user):
+    if user:
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+
+
+class Surroundings:
+    """Another process of the same user, with all that others could want of it."""
+
+    def __init__(self, stack, user):
+        self.place = stack.enter_context(harness.tempdir())
+        self.sockets = stack.enter_context(harness.tempdir())
+        for name in ("file", "moved", "removed"):
+            with open("%s/%s" % (self.place, name), "w", encoding="ascii") as file:
+                file.write("text")
+        os.mkdir(self.place + "/empty")
+        with open(self.sockets + "/beside", "w", encoding="ascii") as file:
+            file.write("text")
+        for path in (self.place, self.sockets):
+            for name in ("", "file", "moved", "removed", "empty", "beside"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.chown(os.path.join(path, name), user or -1, -1)
+        self.listeners = [self.bound(stack, socket.AF_UNIX, socket.SOCK_STREAM, "/stream"),
+                          self.bound(stack, socket.AF_UNIX, socket.SOCK_DGRAM, "/datagram"),
+                          self.bound(stack, socket.AF_INET, socket.SOCK_STREAM),
+                          self.bound(stack, socket.AF_INET, socket.SOCK_DGRAM)]
+        for name in ("stream", "datagram"):
+            os.chown("%s/%s" % (self.place, name), user or -1, -1)
+        self.key = 0x2d000000 + os.getpid()
+        memory = ctypes.create_string_buffer(4096)
+        readable, writable = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                self.live(user, writable)
+            finally:
+                os._exit(1)
+        os.close(writable)
+        stack.callback(self.end)
+        assert os.read(readable, 1) == b"x"
+        os.close(readable)
+        self.environment = {
+            "LD_PRELOAD": LIBRARY,
+            "INTRUDER_VICTIM": str(self.pid),
+            "INTRUDER_ADDRESS": str(ctypes.addressof(memory)),
+            "INTRUDER_PLACE": self.place,
+            "INTRUDER_BESIDE": self.sockets + "/beside",
+            "INTRUDER_READABLE": "/usr/share/zoneinfo/UTC" if os.path.exists(
+                "/usr/share/zoneinfo/UTC") else "/proc/version",
+            "INTRUDER_KEY": str(self.key),
+            "INTRUDER_STREAM": self.place + "/stream",
+            "INTRUDER_DATAGRAM": self.place + "/datagram",
+            "INTRUDER_TCP_PORT": str(self.listeners[2].getsockname()[1]),
+            "INTRUDER_UDP_PORT": str(self.listeners[3].getsockname()[1]),
+        }
+
+    def bound(self, stack, family, kind, name=None):
+        sock = stack.enter_context(socket.socket(family, kind))
+        sock.bind(self.place + name if name else ("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            sock.listen()
+        return sock
+
+    def live(self, user, writable):
+        os.setpgid(0, 0)
+        libc = ctypes.CDLL(None)
+        become(user)
+        # It is traced and looked into as any program is that was executed by this user.
+        libc.prctl(4, 1, 0, 0, 0)
+        libc.shmget(self.key, 4096, xsi.IPC_CREAT | 0o600)
+        libc.semget(self.key, 1, xsi.IPC_CREAT | 0o600)
+        libc.msgget(self.key, xsi.IPC_CREAT | 0o600)
+        os.write(writable, b"x")
+        while True:
+            signal.pause()
+
+    def end(self):
+        libc = ctypes.CDLL(None)
+        os.kill(self.pid, 9)
+        os.waitpid(self.pid, 0)
+        libc.shmctl(libc.shmget(self.key, 0, 0), 0, None)
+        libc.semctl(libc.semget(self.key, 0, 0), 0, 0)
+        libc.msgctl(libc.msgget(self.key, 0), 0, None)
+        for name in os.listdir("/dev/shm"):
+            if name == "intruder":
+                os.unlink("/dev/shm/intruder")
+        with contextlib.suppress(OSError):
+            os.unlink("/dev/mqueue/intruder")
+
+
+def intrude(level, *listen, user=None, unprivileged=False):
+    """What came of each attempt: 0, or why not."""
+    with contextlib.ExitStack() as stack:
+        around = Surroundings(stack, user)
+        args = [arg for address in listen
+                for arg in ("-l", address.format(sockets=around.sockets, key=around.key + 1))]
+        with harness.Daemon("--sandbox=" + level, "-l", "tcp://127.0.0.1:0",
+                            "-l", "tcp://127.0.0.1:0", *args, env=around.environment,
+                            unprivileged=unprivileged) as daemon:
+            for index in range(2):
+                sock = clients.connect(daemon.address("tcp", index))
+                got = b""
+                with contextlib.suppress(ConnectionResetError), sock:
+                    got = clients.read_to_end(sock)
+            daemon.signal(9)
+            daemon.exit_code_within(5)
+            daemon.wait()
+    report = [line.split("\t") for line in got.decode().split("\n") if "\t" in line]
+    return {what: int(error) for what, error in report}
+
+
+ALL = ("udp://127.0.0.1:0", "unix-dgram://{sockets}/socket", "msgq://{key}")
+MORE = {"udp": ALL[0], "unix": ALL[1], "msgq": ALL[2]}
+
+
+def cell(alone, served):
+    if alone == 0:
+        return "yes"
+    more = [name for name, results in served.items() if results == 0]
+    return "if it serves " + ", ".join(more) if more else "no"
+
+
+def found():
+    """The rows of the table: what, at basic, at strict."""
+    columns = []
+    for level in ("basic", "strict"):
+        alone = intrude(level)
+        served = {name: intrude(level, MORE[name]) for name in MORE}
+        columns.append({what: cell(error, {
+            {"udp": "`udp`", "unix": "`unix-dgram`", "msgq": "`msgq`"}[name]: result[what]
+            for name, result in served.items()}) for what, error in alone.items()})
+    return [(what, columns[0][what], columns[1][what]) for what in columns[0]]
+
+
+def table(rows):
+    lines = ["| attempt | `basic` | `strict` |", "|---|---|---|"]
+    return "\n".join(lines + ["| %s | %s | %s |" % row for row in rows]) + "\n"
+
+
+def documented():
+    with open(DOCUMENT, encoding="utf-8") as file:
+        return re.search(re.escape(BEGIN) + "(.*)" + re.escape(END), file.read(), re.DOTALL)
+
+
+class Intruder(unittest.TestCase):
+    maxDiff = None
+
+    @unittest.skipUnless(os.geteuid() == 0, "an ordinary user is denied some of it anyway")
+    def test_each_attempt_succeeds_outside(self):
+        """But for what this kernel does not have."""
+        results = intrude("off", *ALL)
+        self.assertGreaterEqual(len(results), LEAST)
+        self.assertEqual({what: errno.errorcode[error] for what, error in results.items()
+                          if error not in (0, errno.ENOSYS) and what not in NEVER}, {})
+
+    @unittest.skipUnless(os.geteuid() == 0, "as root more is there to be had")
+    def test_the_document_tells_what_comes_of_it(self):
+        self.assertEqual(documented().group(1), table(found()))
+
+    def test_an_ordinary_user(self):
+        """No more is let through to the server of one."""
+        rows = {what: (basic, strict) for what, basic, strict in
+                (line.split(" | ") for line in
+                 (line.strip("| ") for line in documented().group(1).split("\n")[2:-1]))}
+        for column, level in enumerate(("basic", "strict")):
+            results = intrude(level, user=harness.NOBODY if os.geteuid() == 0 else None,
+                              unprivileged=True)
+            self.assertEqual(set(results), set(rows))
+            self.assertEqual([what for what, error in results.items()
+                              if error == 0 and rows[what][column] != "yes"], [])
+
+
+if __name__ == "__main__":
+    if "--document" in sys.argv:
+        with open(DOCUMENT, encoding="utf-8") as document:
+            text = document.read()
+        text = text.replace(documented().group(0), BEGIN + table(found()) + END)
+        with open(DOCUMENT, "w", encoding="utf-8") as document:
+            document.write(text)
+    else:
+        harness.main()
