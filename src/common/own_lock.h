@@ -8,8 +8,8 @@
 
 /*
  * Take the lock NAME in DIR_FD (as openat() takes them), without waiting: the file is created,
- * empty, with mode 0600. Returns its descriptor, or -1 with errno: EAGAIN if another process has the
- * lock, EPERM if a file of another user or kind has the name, or what openat() says.
+ * empty, with mode 0600. Returns its descriptor, or -1 with errno: EAGAIN if another process has
+ * the lock, EPERM if a file of another user or kind has the name, or what openat() says.
  */
 int own_lock_take(int dir_fd, const char *name);
 

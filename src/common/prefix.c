@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,4 +112,21 @@ const char *prefix_show(const struct in6_addr *address, char *buf)
 
 	return mapped ? inet_ntop(AF_INET, &address->s6_addr[12], buf, INET6_ADDRSTRLEN)
 		      : inet_ntop(AF_INET6, address, buf, INET6_ADDRSTRLEN);
+}
+
+const char *prefix_format(const struct prefix *prefix, char *buf)
+{
+	bool mapped = prefix->bits >= PREFIX_MAPPED_BITS && IN6_IS_ADDR_V4MAPPED(&prefix->address);
+	size_t len;
+
+	/* ::ffff:0:0 with fewer bits is no network of IPv4, and has no other form. */
+	if (mapped) {
+		prefix_show(&prefix->address, buf);
+	} else {
+		inet_ntop(AF_INET6, &prefix->address, buf, INET6_ADDRSTRLEN);
+	}
+	len = strlen(buf);
+	snprintf(buf + len, PREFIX_TEXT_BYTES - len, "/%u",
+		prefix->bits - (mapped ? PREFIX_MAPPED_BITS : 0));
+	return buf;
 }

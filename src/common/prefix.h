@@ -37,6 +37,10 @@ bool prefix_contains(const struct prefix *prefix, const struct in6_addr *address
 /* The address of an AF_INET or AF_INET6 socket address. */
 struct in6_addr prefix_address(const struct sockaddr *sockaddr);
 
+/* Write it as prefix_parse() takes it into BUF of PREFIX_TEXT_BYTES. Returns BUF. */
+#define PREFIX_TEXT_BYTES (INET6_ADDRSTRLEN + 4)
+const char *prefix_format(const struct prefix *prefix, char *buf);
+
 /* Write an address as people do, IPv4 as IPv4, into BUF of INET6_ADDRSTRLEN. Returns BUF. */
 const char *prefix_show(const struct in6_addr *address, char *buf);
 

@@ -34,6 +34,7 @@
 #include "daemon/listen/listener.h"
 #include "daemon/listen/udp_socket.h"
 #include "daemon/options.h"
+#include "daemon/policy/udp_policy.h"
 #include "daemon/run/runner.h"
 #include "daemon/sandbox/sandbox.h"
 #include "daemon/server.h"
@@ -319,6 +320,23 @@ static void announce_buffer(const struct listener *listener, const char *text)
 		bytes < UDP_SOCKET_BUFFER_BYTES ? ", for want of net.core.rmem_max" : "");
 }
 
+static void warn_of_reflection(const struct settings *settings)
+{
+	static const char danger[] = "others can have answers sent to whom they like";
+
+	if (settings->udp_open) {
+		log_warning("--udp-open: %s", danger);
+	}
+	for (unsigned i = 0; i < settings->udp_allow_count; i++) {
+		const struct prefix *network = &settings->udp_allow[i];
+		char text[PREFIX_TEXT_BYTES];
+
+		if (udp_policy_is_wide(network)) {
+			log_warning("--udp-allow=%s: %s", prefix_format(network, text), danger);
+		}
+	}
+}
+
 static void announce(struct daemon *daemon)
 {
 	const struct listener *all = daemon->listeners.all;
@@ -338,8 +356,8 @@ static void announce(struct daemon *daemon)
 			udp = true;
 		}
 	}
-	if (udp && daemon->settings.udp_open) {
-		log_warning("--udp-open: others can have answers sent to whom they like");
+	if (udp) {
+		warn_of_reflection(&daemon->settings);
 	}
 	/* A manager that is told reads the addresses in the log, if that has a reader. */
 	(void)log_flush();

@@ -328,6 +328,16 @@ class User(unittest.TestCase):
                         "-l", "tcp://127.0.0.1:1", "-u", user, command=command) as daemon:
                     self.expect_user(daemon, nobody.pw_uid, nobody.pw_gid, groups)
 
+    def test_may_be_a_number_that_the_system_does_not_know(self):
+        uid = 123456
+        with self.assertRaises(KeyError):
+            pwd.getpwuid(uid)
+        with harness.tempdir() as directory:
+            command = harness.fake_command(directory, self.IDS)
+            with harness.Daemon("-l", "tcp://127.0.0.1:0", "-u", str(uid),
+                                command=command) as daemon:
+                self.expect_user(daemon, uid, uid, set())
+
     def test_has_its_supplementary_groups(self):
         with harness.tempdir() as directory:
             with open("/etc/group", encoding="utf-8") as text:

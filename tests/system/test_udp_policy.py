@@ -93,6 +93,15 @@ class Sources(Policy):
         for source in ("203.0.113.7", "198.18.0.1", "2001:db8::7"):
             self.assertTrue(self.is_answered(self.client(source)))
 
+    def test_allowed_all(self):
+        """What is allowed to all is as open as --udp-open, and is said so."""
+        self.start("--udp-allow=0.0.0.0/0", "--udp-allow=2000::/3", "--udp-allow=10.0.0.0/8")
+        self.daemon.wait_log(r"^warning: --udp-allow=0\.0\.0\.0/0: ")
+        self.daemon.wait_log("^warning: --udp-allow=2000::/3: ")
+        self.assertNotIn("10.0.0.0", self.daemon.log)
+        for source in ("203.0.113.7", "198.18.0.1", "2001:db8::7"):
+            self.assertTrue(self.is_answered(self.client(source)))
+
     def test_on_link_ones(self):
         """Interfaces come and go while it runs."""
         self.start("--rate=0")

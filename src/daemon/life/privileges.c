@@ -7,44 +7,55 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct passwd *find_user(const char *user)
+/* A number too big for a uid_t must not turn into another user, least of all into root. */
+static bool parse_number(const char *text, uid_t *uid)
 {
-	struct passwd *entry = getpwnam(user);
-	char *end;
 	uintmax_t number;
+	char *end;
 
-	if (entry) {
-		return entry;
+	if (text[0] < '0' || text[0] > '9') {
+		return false;
 	}
-	if (user[0] < '0' || user[0] > '9') {
-		return NULL;
-	}
-	/* A number too big for a uid_t must not turn into another user, least of all into root. */
-	number = strtoumax(user, &end, 10);
-	return *end == '\0' && number == (uid_t)number ? getpwuid((uid_t)number) : NULL;
+	number = strtoumax(text, &end, 10);
+	*uid = (uid_t)number;
+	return *end == '\0' && number < (uid_t)-1;
 }
 
-int privileges_look_up(const char *user, struct privileges *privileges)
+static void set_groups(struct privileges *privileges, const struct passwd *entry)
 {
-	struct passwd *entry = find_user(user);
-
-	if (!entry) {
-		errno = ENOENT;
-		return -1;
-	}
-	privileges->uid = entry->pw_uid;
-	privileges->gid = entry->pw_gid;
 	privileges->group_count = PRIVILEGES_GROUPS_MAX;
 	if (getgrouplist(entry->pw_name, entry->pw_gid, privileges->groups,
 		    &privileges->group_count) < 0) {
 		/* In more groups than we have room for: the first ones will do. */
 		privileges->group_count = PRIVILEGES_GROUPS_MAX;
+	}
+}
+
+int privileges_look_up(const char *user, struct privileges *privileges)
+{
+	struct passwd *entry = getpwnam(user);
+	uid_t uid;
+
+	if (!entry && !parse_number(user, &uid)) {
+		errno = ENOENT;
+		return -1;
+	}
+	if (!entry) {
+		entry = getpwuid(uid);
+	}
+	if (entry) {
+		privileges->uid = entry->pw_uid;
+		privileges->gid = entry->pw_gid;
+		set_groups(privileges, entry);
+	} else {
+		*privileges = (struct privileges){ .uid = uid, .gid = uid, .group_count = 0 };
 	}
 	return 0;
 }

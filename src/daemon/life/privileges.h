@@ -17,8 +17,9 @@ struct privileges {
 };
 
 /*
- * Look up USER, a name or a number, and the groups it is in. Asks the system's databases.
- * Returns 0, or -1 with errno: ENOENT if there is no such user.
+ * Look up USER, a name or a number, and the groups it is in. Asks the system's databases. A number
+ * that they do not know is a user all the same, whose one group has that number, too.
+ * Returns 0, or -1 with errno: ENOENT if there is no user of that name.
  */
 int privileges_look_up(const char *user, struct privileges *privileges);
 

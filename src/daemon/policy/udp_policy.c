@@ -30,6 +30,10 @@ static const char *const local[] = {
 };
 #define LOCAL (sizeof(local) / sizeof(local[0]))
 
+/* The fewest bits of a network that has one owner. */
+#define OWNED_BITS	  16
+#define OWNED_MAPPED_BITS (PREFIX_MAPPED_BITS + 8)
+
 /* Where no host is: "this network", multicast and reserved. */
 static const char *const nobody[] = { "0.0.0.0/8", "224.0.0.0/3", "::/128", "ff00::/8" };
 #define NOBODY (sizeof(nobody) / sizeof(nobody[0]))
@@ -48,8 +52,18 @@ struct udp_policy {
 	struct prefix nobody[NOBODY];
 	unsigned local_count;
 	struct prefix local[LOCAL + SETTINGS_UDP_ALLOW_MAX];
+	unsigned open_count;
+	struct prefix open_to[SETTINGS_UDP_ALLOW_MAX];	/* who is served as by --udp-open */
 	uint64_t servers[PORTS / WORD_BITS];	/* a bit for each port that is a server's */
 };
+
+bool udp_policy_is_wide(const struct prefix *network)
+{
+	bool mapped = IN6_IS_ADDR_V4MAPPED(&network->address) &&
+		      network->bits >= PREFIX_MAPPED_BITS;
+
+	return network->bits < (mapped ? OWNED_MAPPED_BITS : OWNED_BITS);
+}
 
 static void add_server(struct udp_policy *policy, unsigned port)
 {
@@ -81,7 +95,11 @@ struct udp_policy *udp_policy_new(const struct settings *settings,
 	access_init(&policy->access, settings);
 	parse_constants(policy);
 	for (unsigned i = 0; i < settings->udp_allow_count; i++) {
-		policy->local[policy->local_count++] = settings->udp_allow[i];
+		if (udp_policy_is_wide(&settings->udp_allow[i])) {
+			policy->open_to[policy->open_count++] = settings->udp_allow[i];
+		} else {
+			policy->local[policy->local_count++] = settings->udp_allow[i];
+		}
 	}
 	for (unsigned port = 0; port < PRIVILEGED_PORTS; port++) {
 		add_server(policy, port);
@@ -212,7 +230,8 @@ static struct udp_verdict judge_stranger(struct udp_policy *policy, const struct
 	}
 	is_local = is_in_any(policy->local, policy->local_count, &address) ||
 	       local_networks_has(&policy->networks, &address);
-	if (!is_local && kind == PROTOCOL_PLAIN && !policy->open) {
+	if (!is_local && kind == PROTOCOL_PLAIN && !policy->open &&
+	    !is_in_any(policy->open_to, policy->open_count, &address)) {
 		return drop(STATS_NOT_LOCAL);
 	}
 	if (policy->rate_limit && !rate_limit_take(policy->rate_limit, &address, now_ns)) {

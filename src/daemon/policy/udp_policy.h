@@ -10,6 +10,7 @@
  *	answered by the rate	extended requests, whose answers are not longer than they are;
  *				one byte only if it is local: from link-local, private or on-link
  *				addresses, or those of --udp-allow; --udp-open: from anywhere
+ *				(and --udp-allow with a network that is too wide to be known)
  *
  * The rate is that of rate_limit.h; beyond it one in eight is answered still, so that whoever
  * pretends to be a client cannot silence it. All sources that are not local together get
@@ -30,6 +31,12 @@
 #define UDP_POLICY_OFF_NET_RATE 1000
 
 struct udp_policy;
+
+/*
+ * Does NETWORK hold more than one owner has: more than a /8 of IPv4 or a /16 of IPv6? Then it holds
+ * hosts that a forged datagram could be aimed at, and its sources are not local.
+ */
+bool udp_policy_is_wide(const struct prefix *network);
 
 /* What is to become of a datagram. */
 struct udp_verdict {

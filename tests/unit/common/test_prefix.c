@@ -53,6 +53,29 @@ START_TEST(test_contains)
 }
 END_TEST
 
+START_TEST(test_format)
+{
+	static const char *const texts[][2] = {
+		{ "10.1.2.3/8", "10.0.0.0/8" }, { "0.0.0.0/0", "0.0.0.0/0" },
+		{ "192.0.2.9", "192.0.2.9/32" }, { "2001:db8::1/32", "2001:db8::/32" },
+		{ "::/0", "::/0" }, { "::1", "::1/128" }, { "::ffff:0:0/90", "::ffc0:0:0/90" },
+		{ "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+			"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128" },
+	};
+
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char text[PREFIX_TEXT_BYTES];
+		struct prefix prefix;
+		struct prefix again;
+
+		ck_assert_int_eq(prefix_parse(&prefix, texts[i][0]), 0);
+		ck_assert_str_eq(prefix_format(&prefix, text), texts[i][1]);
+		ck_assert_int_eq(prefix_parse(&again, text), 0);
+		ck_assert_mem_eq(&again, &prefix, sizeof(prefix));
+	}
+}
+END_TEST
+
 START_TEST(test_wrong)
 {
 	static const char *const wrong[] = { "", "/", "/8", "10.0.0.0/", "10.0.0.0/33",
@@ -119,6 +142,7 @@ Suite *unit_suite(void)
 	TCase *tcase = tcase_create("prefix");
 
 	tcase_add_test(tcase, test_contains);
+	tcase_add_test(tcase, test_format);
 	tcase_add_test(tcase, test_wrong);
 	tcase_add_test(tcase, test_random);
 	tcase_add_test(tcase, test_of_sockets);

@@ -33,7 +33,7 @@ END_TEST
 START_TEST(test_unknown)
 {
 	static const char *const users[] = {
-		"no-such-user", "", " ", "-1", "+0", " 0", "0x0", "0 ", "1k", "999999998",
+		"no-such-user", "", " ", "-1", "+0", " 0", "0x0", "0 ", "1k", "12345x",
 		/* Those that end as root, or as nobody at all, if cut off to 32 bits. */
 		"4294967295", "4294967296", "18446744073709551616", "99999999999999999999999",
 	};
@@ -43,6 +43,17 @@ START_TEST(test_unknown)
 		ck_assert_msg(privileges_look_up(users[i], &privileges) < 0, "'%s'", users[i]);
 		ck_assert_int_eq(errno, ENOENT);
 	}
+}
+END_TEST
+
+/* As a container's user often is. */
+START_TEST(test_number_without_an_entry)
+{
+	ck_assert_int_eq(privileges_look_up("root", &privileges), 0);
+	ck_assert_int_eq(privileges_look_up("999999998", &privileges), 0);
+	ck_assert_uint_eq(privileges.uid, 999999998);
+	ck_assert_uint_eq(privileges.gid, 999999998);
+	ck_assert_int_eq(privileges.group_count, 0);
 }
 END_TEST
 
@@ -158,6 +169,7 @@ Suite *unit_suite(void)
 
 	tcase_add_test(tcase, test_look_up);
 	tcase_add_test(tcase, test_unknown);
+	tcase_add_test(tcase, test_number_without_an_entry);
 	tcase_add_test(tcase, test_take);
 	tcase_add_test(tcase, test_try);
 	suite_add_tcase(suite, tcase);

@@ -178,6 +178,28 @@ START_TEST(test_allow)
 }
 END_TEST
 
+START_TEST(test_wide)
+{
+	static const struct {
+		const char *text;
+		bool wide;
+	} networks[] = {
+		{ "0.0.0.0/0", true }, { "128.0.0.0/1", true }, { "10.0.0.0/7", true },
+		{ "10.0.0.0/8", false }, { "192.0.2.1", false }, { "::/0", true },
+		{ "2000::/3", true }, { "2001:db8::/15", true }, { "2001:db8::/16", false },
+		{ "2001:db8::1", false },
+	};
+
+	for (unsigned i = 0; i < sizeof(networks) / sizeof(networks[0]); i++) {
+		struct prefix network;
+
+		ck_assert_int_eq(prefix_parse(&network, networks[i].text), 0);
+		ck_assert_msg(udp_policy_is_wide(&network) == networks[i].wide, "%s",
+			networks[i].text);
+	}
+}
+END_TEST
+
 /* Every port, of loopback too: it has servers like any other address. */
 START_TEST(test_ports)
 {
@@ -284,8 +306,11 @@ START_TEST(test_off_net_budget)
 	unsigned answered = 0;
 
 	settings.rate = 0;
-	settings.udp_open = _i;
+	settings.udp_open = _i == 1;
 	allow("198.51.100.0/24");
+	if (_i > 1) {
+		allow(_i == 2 ? "0.0.0.0/0" : "202.0.0.0/7");
+	}
 	renew();
 	/* 10^5 a second, for 2 s. */
 	for (unsigned i = 0; i < 200000; i++) {
@@ -338,12 +363,13 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_sources);
 	tcase_add_test(tcase, test_open);
 	tcase_add_test(tcase, test_allow);
+	tcase_add_test(tcase, test_wide);
 	tcase_add_test(tcase, test_denied);
 	tcase_add_test(tcase, test_ports);
 	tcase_add_test(tcase, test_destinations);
 	tcase_add_test(tcase, test_rate);
 	tcase_add_test(tcase, test_dry_run);
-	tcase_add_loop_test(tcase, test_off_net_budget, 0, 2);
+	tcase_add_loop_test(tcase, test_off_net_budget, 0, 4);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
