@@ -224,7 +224,7 @@ static void fill_defaults(struct options *options, const struct given *given)
 	}
 }
 
-enum options_outcome options_parse(struct options *options, int argc, char **argv)
+enum options_outcome bench_options_parse(struct options *options, int argc, char **argv)
 {
 	struct given given = { 0 };
 	const char *argument;

@@ -35,6 +35,6 @@ struct options {
 extern const struct cli options_cli;
 
 /* Borrows ARGV for as long as OPTIONS are used. Main only, see common/cli.h. */
-enum options_outcome options_parse(struct options *options, int argc, char **argv);
+enum options_outcome bench_options_parse(struct options *options, int argc, char **argv);
 
 #endif

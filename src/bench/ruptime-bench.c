@@ -242,7 +242,7 @@ int main(int argc, char **argv)
 	static struct bench bench;
 	int status;
 
-	switch (options_parse(&bench.options, argc, argv)) {
+	switch (bench_options_parse(&bench.options, argc, argv)) {
 	case OPTIONS_SHOWN:
 		return fflush(stdout) == 0 ? EXIT_OK : complain_errno("standard output");
 	case OPTIONS_WRONG:

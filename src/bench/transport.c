@@ -7,14 +7,14 @@ const struct transport *transport_for(const struct target *target)
 	case ADDRESS_TCP:
 	case ADDRESS_UNIX:
 	case ADDRESS_UNIX_SEQPACKET:
-		return &transport_stream;
+		return &bench_transport_stream;
 	case ADDRESS_UDP:
 	case ADDRESS_UNIX_DGRAM:
 		return target->extended ? &transport_nonce : &transport_port;
 	case ADDRESS_MSGQ:
-		return &transport_msgq;
+		return &bench_transport_msgq;
 	case ADDRESS_FDPASS:
-		return &transport_fdpass;
+		return &bench_transport_fdpass;
 	}
 	return NULL;
 }

@@ -41,11 +41,11 @@ struct transport {
 	void (*abandon)(struct lane *lane, struct request *request);
 };
 
-extern const struct transport transport_stream;		/* tcp, unix, unix-seqpacket */
-extern const struct transport transport_fdpass;
+extern const struct transport bench_transport_stream;		/* tcp, unix, unix-seqpacket */
+extern const struct transport bench_transport_fdpass;
 extern const struct transport transport_nonce;		/* datagrams, extended */
 extern const struct transport transport_port;		/* datagrams of one byte */
-extern const struct transport transport_msgq;
+extern const struct transport bench_transport_msgq;
 
 const struct transport *transport_for(const struct target *target);
 

@@ -153,7 +153,7 @@ static void fdpass_abandon(struct lane *lane, struct request *request)
 	drop(request);
 }
 
-const struct transport transport_fdpass = {
+const struct transport bench_transport_fdpass = {
 	.fds_per_request = 3,
 	.open = fdpass_open,
 	.close = fdpass_close,

@@ -275,7 +275,7 @@ static void msgq_abandon(struct lane *lane, struct request *request)
 	}
 }
 
-const struct transport transport_msgq = {
+const struct transport bench_transport_msgq = {
 	.fds_per_request = 0,
 	.open = msgq_open,
 	.close = msgq_close,

@@ -107,7 +107,7 @@ static void stream_abandon(struct lane *lane, struct request *request)
 	io_close(&request->conn_fd);
 }
 
-const struct transport transport_stream = {
+const struct transport bench_transport_stream = {
 	.fds_per_request = 1,
 	.open = stream_open,
 	.close = stream_close,

@@ -34,7 +34,7 @@ static const struct cli_option table[] = {
 	{ 'V', "version", NULL, "show the version", 0 },
 };
 
-const struct cli options_cli = {
+const struct cli client_options_cli = {
 	.program = "ruptime",
 	.usage = "[OPTION]... [ADDRESS]",
 	.purpose = "Ask a host how it is, and print the line that its uptime command prints.",
@@ -47,7 +47,7 @@ static int parse_duration(const char *name, const char *text, uint64_t *ns)
 	if (units_parse_duration(text, ns) == 0) {
 		return 0;
 	}
-	cli_complain(&options_cli, "--%s=%s: %s", name, text,
+	cli_complain(&client_options_cli, "--%s=%s: %s", name, text,
 		errno == ERANGE ? "more than a year" : "not a duration, such as 500ms, 2s or 1m");
 	return -1;
 }
@@ -58,7 +58,7 @@ static int parse_timeout(struct ask_options *ask, const char *text)
 		return -1;
 	}
 	if (ask->timeout_ns == 0) {
-		cli_complain(&options_cli, "--timeout=%s: no try can be made in no time", text);
+		cli_complain(&client_options_cli, "--timeout=%s: no try can be made in no time", text);
 		return -1;
 	}
 	return 0;
@@ -69,7 +69,7 @@ static int parse_tries(struct ask_options *ask, const char *text)
 	uint64_t tries;
 
 	if (units_parse_count(text, 1, TRIES_MAX, &tries) < 0) {
-		cli_complain(&options_cli, "--tries=%s: not a number from 1 to %d", text,
+		cli_complain(&client_options_cli, "--tries=%s: not a number from 1 to %d", text,
 			TRIES_MAX);
 		return -1;
 	}
@@ -88,7 +88,7 @@ static int refuse_separate_duration(const char *name, const char *next)
 	if (!next || units_parse_duration(next, &ns) < 0) {
 		return 0;
 	}
-	cli_complain(&options_cli, "--%s %s: the duration stands behind '=', as in --%s=%s", name,
+	cli_complain(&client_options_cli, "--%s %s: the duration stands behind '=', as in --%s=%s", name,
 		next, name, next);
 	return -1;
 }
@@ -107,7 +107,7 @@ static int parse_address(struct options *options, enum address_scheme bare, cons
 
 	if (address_parse_target(&options->address, bare, text, strlen(text), &why) < 0 ||
 	    resolve_port(&options->address, &why) < 0) {
-		cli_complain(&options_cli, "%s: %s", text, why);
+		cli_complain(&client_options_cli, "%s: %s", text, why);
 		return -1;
 	}
 	return 0;
@@ -143,7 +143,7 @@ static int take_option(struct options *options, enum address_scheme *bare, int k
 	}
 }
 
-enum options_action options_parse(struct options *options, int argc, char **argv)
+enum options_action client_options_parse(struct options *options, int argc, char **argv)
 {
 	enum address_scheme bare = ADDRESS_TCP;
 	const char *argument;
@@ -153,7 +153,7 @@ enum options_action options_parse(struct options *options, int argc, char **argv
 		.ask = { .family = AF_UNSPEC, .timeout_ns = DEFAULT_TIMEOUT_NS,
 			.tries = DEFAULT_TRIES },
 	};
-	while ((key = cli_next(&options_cli, argc, argv, &argument)) != CLI_END) {
+	while ((key = cli_next(&client_options_cli, argc, argv, &argument)) != CLI_END) {
 		if (key == 'h') {
 			return OPTIONS_SHOW_HELP;
 		}
@@ -165,7 +165,7 @@ enum options_action options_parse(struct options *options, int argc, char **argv
 		}
 	}
 	if (argc - optind > 1) {
-		cli_complain(&options_cli, "%s: this version asks one address only",
+		cli_complain(&client_options_cli, "%s: this version asks one address only",
 			argv[optind + 1]);
 		return OPTIONS_WRONG;
 	}

@@ -24,9 +24,9 @@ struct options {
 	bool quiet;
 };
 
-extern const struct cli options_cli;
+extern const struct cli client_options_cli;
 
 /* Fill OPTIONS; they count only if the action is OPTIONS_ASK. */
-enum options_action options_parse(struct options *options, int argc, char **argv);
+enum options_action client_options_parse(struct options *options, int argc, char **argv);
 
 #endif

@@ -22,7 +22,7 @@ enum {
 static int complain_stdout(bool quiet)
 {
 	if (!quiet) {
-		cli_complain(&options_cli, "standard output: %s", strerror(errno));
+		cli_complain(&client_options_cli, "standard output: %s", strerror(errno));
 	}
 	return EXIT_SYSTEM;
 }
@@ -34,7 +34,7 @@ static int show(void (*print)(const struct cli *, FILE *))
 	if (!out) {
 		return complain_stdout(false);
 	}
-	print(&options_cli, out);
+	print(&client_options_cli, out);
 	return fclose(out) == EOF ? complain_stdout(false) : EXIT_ANSWERED;
 }
 
@@ -58,7 +58,7 @@ static int ask_and_print(const struct options *options)
 	}
 	if (!options->quiet) {
 		address_format(&options->address, address, sizeof(address));
-		cli_complain(&options_cli, "%s: %s", address, outcome.answer.reason);
+		cli_complain(&client_options_cli, "%s: %s", address, outcome.answer.reason);
 	}
 	return outcome.status == ASK_BROKEN ? EXIT_SYSTEM : EXIT_UNANSWERED;
 }
@@ -69,7 +69,7 @@ int main(int argc, char **argv)
 
 	/* A reader that has gone is an error of write(), told by the exit code. */
 	signal(SIGPIPE, SIG_IGN);
-	switch (options_parse(&options, argc, argv)) {
+	switch (client_options_parse(&options, argc, argv)) {
 	case OPTIONS_ASK:
 		return ask_and_print(&options);
 	case OPTIONS_SHOW_HELP:

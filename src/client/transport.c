@@ -11,13 +11,13 @@
 #define LONGEST_LOOK_NS	 (20 * CLOCK_MS)
 
 static const struct transport *const transports[ADDRESS_SCHEMES] = {
-	[ADDRESS_TCP] = &transport_stream,
-	[ADDRESS_UDP] = &transport_datagram,
-	[ADDRESS_UNIX] = &transport_stream,
-	[ADDRESS_UNIX_SEQPACKET] = &transport_stream,
-	[ADDRESS_UNIX_DGRAM] = &transport_datagram,
-	[ADDRESS_MSGQ] = &transport_msgq,
-	[ADDRESS_FDPASS] = &transport_stream,
+	[ADDRESS_TCP] = &client_transport_stream,
+	[ADDRESS_UDP] = &client_transport_datagram,
+	[ADDRESS_UNIX] = &client_transport_stream,
+	[ADDRESS_UNIX_SEQPACKET] = &client_transport_stream,
+	[ADDRESS_UNIX_DGRAM] = &client_transport_datagram,
+	[ADDRESS_MSGQ] = &client_transport_msgq,
+	[ADDRESS_FDPASS] = &client_transport_stream,
 };
 
 const struct transport *transport_find(enum address_scheme scheme)

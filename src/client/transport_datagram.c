@@ -307,7 +307,7 @@ static enum transport_state datagram_step(void *opaque, uint64_t now_ns, struct 
 	return talk->trying ? step_trying(talk, now_ns, answer) : TRANSPORT_PENDING;
 }
 
-const struct transport transport_datagram = {
+const struct transport client_transport_datagram = {
 	.open = datagram_open,
 	.close = datagram_close,
 	.start = datagram_start,

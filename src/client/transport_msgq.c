@@ -192,7 +192,7 @@ static enum transport_state msgq_step(void *opaque, uint64_t now_ns, struct answ
 	return TRANSPORT_PENDING;
 }
 
-const struct transport transport_msgq = {
+const struct transport client_transport_msgq = {
 	.open = msgq_open,
 	.close = msgq_close,
 	.start = msgq_start,

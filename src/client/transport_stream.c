@@ -212,7 +212,7 @@ static enum transport_state stream_step(void *opaque, uint64_t now_ns, struct an
 	return step_reading(talk, now_ns, answer);
 }
 
-const struct transport transport_stream = {
+const struct transport client_transport_stream = {
 	.open = stream_open,
 	.close = stream_close,
 	.start = stream_start,

@@ -5,6 +5,7 @@
 #ifndef RUPTIME_COMMON_CLOCK_H
 #define RUPTIME_COMMON_CLOCK_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <time.h>
@@ -48,15 +49,21 @@ static inline int clock_poll_ms(uint64_t deadline_ns)
 	return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
-/* A condition whose pthread_cond_timedwait() takes deadlines of this clock. */
-static inline void clock_init_condition(pthread_cond_t *condition)
+/*
+ * A condition whose pthread_cond_timedwait() takes deadlines of this clock. Returns 0, or -1 with
+ * errno.
+ */
+static inline int clock_init_condition(pthread_cond_t *condition)
 {
 	pthread_condattr_t attributes;
+	int error;
 
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(condition, &attributes);
+	error = pthread_cond_init(condition, &attributes);
 	pthread_condattr_destroy(&attributes);
+	errno = error;
+	return error ? -1 : 0;
 }
 
 #endif

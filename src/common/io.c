@@ -146,6 +146,13 @@ int io_write_soon(int fd, const void *buf, size_t len, int patience_ms)
 	return 0;
 }
 
+int io_peer(int sock_fd, struct ucred *peer)
+{
+	socklen_t len = sizeof(*peer);
+
+	return getsockopt(sock_fd, SOL_SOCKET, SO_PEERCRED, peer, &len);
+}
+
 int io_event_open(void)
 {
 	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 /* Is ERROR this machine's want of descriptors or memory, and no peer's doing? */
 bool io_is_shortage(int error);
@@ -46,6 +47,9 @@ FILE *io_stdout(void);
  * not in time.
  */
 int io_write_soon(int fd, const void *buf, size_t len, int patience_ms);
+
+/* Who connected to, or made, the other end of a UNIX socket. Returns 0, or -1 with errno. */
+int io_peer(int sock_fd, struct ucred *peer);
 
 /*
  * An eventfd that says "once and for all": io_event_set() makes it readable for ever, so that any

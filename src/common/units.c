@@ -87,6 +87,18 @@ static int take_fraction(const char **text, const char **digits)
 	return *text > *digits ? 0 : fail(EINVAL);
 }
 
+int units_parse_id(const char *text, uint32_t *id)
+{
+	uint64_t value;
+
+	/* The last one means none, see chown(2) and setresuid(2). */
+	if (take_digits(&text, &value) < 0 || *text || value >= UINT32_MAX) {
+		return fail(EINVAL);
+	}
+	*id = (uint32_t)value;
+	return 0;
+}
+
 int units_parse_duration(const char *text, uint64_t *ns)
 {
 	const char *fraction = text;

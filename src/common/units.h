@@ -14,6 +14,12 @@
 int units_parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *count);
 
 /*
+ * The number of a user or a group: decimal digits, without a unit. One that no id can hold does not
+ * turn into another, least of all into root's. Returns 0, or -1 with errno EINVAL.
+ */
+int units_parse_id(const char *text, uint32_t *id);
+
+/*
  * A duration with us, ms, s, m or h behind it, a decimal point allowed; a bare number is seconds.
  * Returns 0, or -1 with errno EINVAL (not a duration) or ERANGE (more than a year).
  */

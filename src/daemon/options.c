@@ -370,7 +370,7 @@ static unsigned count_cpus(void)
 	return cpus > SETTINGS_WORKERS_MAX ? SETTINGS_WORKERS_MAX : (unsigned)cpus;
 }
 
-enum options_result options_parse(struct settings *settings, int argc, char **argv)
+enum options_result daemon_options_parse(struct settings *settings, int argc, char **argv)
 {
 	const char *argument;
 	int key;

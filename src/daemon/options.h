@@ -17,6 +17,6 @@ enum options_result {
 };
 
 /* Parse the command line. Strings in SETTINGS may point into ARGV. */
-enum options_result options_parse(struct settings *settings, int argc, char **argv);
+enum options_result daemon_options_parse(struct settings *settings, int argc, char **argv);
 
 #endif

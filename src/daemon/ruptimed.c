@@ -462,7 +462,7 @@ int main(int argc, char **argv)
 	io_fill_standard();
 	/* Names of services and users may be looked up while there is nothing to tidy up yet. */
 	signals_end_at_once(NULL);
-	switch (options_parse(&daemon->settings, argc, argv)) {
+	switch (daemon_options_parse(&daemon->settings, argc, argv)) {
 	case OPTIONS_DONE:
 		return fflush(stdout) == 0 ? EXIT_CLEAN : EXIT_FAILED;
 	case OPTIONS_WRONG:

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CACHE_LINE_BYTES 64
+#include "common/cache.h"
 
 /* Neighbours would slow each other down if they shared a cache line. */
 struct block {

@@ -66,9 +66,8 @@ void acceptor_count_drop(struct ingress *acceptor, const struct listener *listen
 static void log_peer(const struct listener *listener, int conn_fd)
 {
 	struct ucred peer;
-	socklen_t len = sizeof(peer);
 
-	if (getsockopt(conn_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0) {
+	if (io_peer(conn_fd, &peer) == 0) {
 		log_debug("%s://%s: client pid=%d uid=%u gid=%u",
 			address_scheme_name(listener->address.scheme), listener->address.path,
 			(int)peer.pid, peer.uid, peer.gid);

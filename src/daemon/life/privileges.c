@@ -3,30 +3,16 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <inttypes.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A number too big for a uid_t must not turn into another user, least of all into root. */
-static bool parse_number(const char *text, uid_t *uid)
-{
-	uintmax_t number;
-	char *end;
-
-	if (text[0] < '0' || text[0] > '9') {
-		return false;
-	}
-	number = strtoumax(text, &end, 10);
-	*uid = (uid_t)number;
-	return *end == '\0' && number < (uid_t)-1;
-}
+#include "common/units.h"
 
 static void set_groups(struct privileges *privileges, const struct passwd *entry)
 {
@@ -43,7 +29,7 @@ int privileges_look_up(const char *user, struct privileges *privileges)
 	struct passwd *entry = getpwnam(user);
 	uid_t uid;
 
-	if (!entry && !parse_number(user, &uid)) {
+	if (!entry && units_parse_id(user, &uid) < 0) {
 		errno = ENOENT;
 		return -1;
 	}

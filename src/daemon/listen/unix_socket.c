@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <pwd.h>
 #include <stdbool.h>
@@ -21,6 +20,7 @@
 #include "common/io.h"
 #include "common/own_lock.h"
 #include "common/resolve.h"
+#include "common/units.h"
 
 /*
  * A client that finds the backlog full blocks or gets EAGAIN and loses nothing: so it need not hold
@@ -54,16 +54,6 @@ static int make_socket(enum address_scheme scheme)
 	return socket(AF_UNIX, resolve_socket_type(scheme) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-/* One that no id can hold must not turn into another, least of all into root's. */
-static bool parse_id(const char *text, uint32_t *id)
-{
-	char *end;
-	uintmax_t number = strtoumax(text, &end, 10);
-
-	*id = (uint32_t)number;
-	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && number < UINT32_MAX;
-}
-
 /* Names or numbers. What is not given stays -1, as chown() wants it. */
 static int look_up_owners(const struct address *address, uid_t *uid, gid_t *gid, const char **why)
 {
@@ -73,11 +63,11 @@ static int look_up_owners(const struct address *address, uid_t *uid, gid_t *gid,
 	*uid = user ? user->pw_uid : (uid_t)-1;
 	*gid = group ? group->gr_gid : (gid_t)-1;
 	errno = EINVAL;
-	if (address->user[0] && !user && !parse_id(address->user, uid)) {
+	if (address->user[0] && !user && units_parse_id(address->user, uid) < 0) {
 		*why = "the system knows no such user";
 		return -1;
 	}
-	if (address->group[0] && !group && !parse_id(address->group, gid)) {
+	if (address->group[0] && !group && units_parse_id(address->group, gid) < 0) {
 		*why = "the system knows no such group";
 		return -1;
 	}

@@ -23,14 +23,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/cache.h"
 #include "common/io.h"
 
 #define DEFAULT_MAX 16384
 
 /* What the server needs besides connections: listeners, the runner, descriptors passed to it. */
 #define RESERVED_DESCRIPTORS 64
-
-#define CACHE_LINE_BYTES 64
 
 /* The parts of a source's key that no global IPv6 prefix begins with. */
 #define KEY_IPV4 0x0000ffff00000000ull
@@ -228,9 +227,8 @@ static bool get_ipv4(const union connections_peer *peer, uint32_t *ipv4)
 static bool get_user(int conn_fd, uid_t *uid)
 {
 	struct ucred peer;
-	socklen_t len = sizeof(peer);
 
-	if (getsockopt(conn_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
+	if (io_peer(conn_fd, &peer) < 0) {
 		return false;
 	}
 	*uid = peer.uid;

@@ -34,6 +34,7 @@
 #include <urcu/arch.h>
 #include <urcu/lfstack.h>
 
+#include "common/cache.h"
 #include "common/clock.h"
 
 #if defined(__SANITIZE_THREAD__)
@@ -53,8 +54,6 @@ void __tsan_release(void *address);
 #define tsan_acquire(address) ((void)(address))
 #define tsan_release(address) ((void)(address))
 #endif
-
-#define CACHE_LINE_BYTES 64
 
 /* As long as a sleep and a wake-up may take together where CPUs are virtual. */
 #define SPIN_NS (200 * CLOCK_US)

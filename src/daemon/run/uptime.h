@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/clock.h"
 #include "common/protocol.h"
 #include "daemon/settings.h"
 #include "daemon/run/runner.h"
@@ -51,8 +52,8 @@ void uptime_measure(struct uptime *uptime, uint64_t oldest_ns, struct stats_coun
  * after the time of one run that this one hangs as well; but a command that works again has
  * UPTIME_SHORTEST_NS to prove it.
  */
-#define UPTIME_PATIENCE_NS 100000000ull
-#define UPTIME_SHORTEST_NS 100000000ull
+#define UPTIME_PATIENCE_NS (100 * CLOCK_MS)
+#define UPTIME_SHORTEST_NS (100 * CLOCK_MS)
 uint64_t uptime_timeout_ns(uint64_t run_timeout_ns, bool hung, uint64_t age_ns);
 
 #endif

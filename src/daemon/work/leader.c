@@ -7,18 +7,10 @@
 
 int leader_init(struct leader *leader)
 {
-	pthread_condattr_t attributes;
-	int error;
-
 	*leader = (struct leader){ .led = false };
 	pthread_mutex_init(&leader->lock, NULL);
 	/* Not a timed mutex lock: the thread sanitizers of today know no CLOCK_MONOTONIC there. */
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	error = pthread_cond_init(&leader->called, &attributes);
-	pthread_condattr_destroy(&attributes);
-	errno = error;
-	return error ? -1 : 0;
+	return clock_init_condition(&leader->called);
 }
 
 void leader_fini(struct leader *leader)

@@ -148,6 +148,27 @@ START_TEST(test_bad_counts)
 }
 END_TEST
 
+START_TEST(test_id)
+{
+	static const char *const wrong[] = {
+		"", " ", "-1", "+1", " 1", "1 ", "1k", "0x1", "1.0", "4294967295", "4294967296",
+		"18446744073709551616", "99999999999999999999999",
+	};
+	uint32_t id = 7;
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		errno = 0;
+		ck_assert_msg(units_parse_id(wrong[i], &id) < 0, "'%s'", wrong[i]);
+		ck_assert_int_eq(errno, EINVAL);
+		ck_assert_uint_eq(id, 7);
+	}
+	ck_assert_int_eq(units_parse_id("0", &id), 0);
+	ck_assert_uint_eq(id, 0);
+	ck_assert_int_eq(units_parse_id("4294967294", &id), 0);
+	ck_assert_uint_eq(id, UINT32_MAX - 1);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("units");
@@ -157,6 +178,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_bad_durations);
 	tcase_add_test(tcase, test_counts);
 	tcase_add_test(tcase, test_bad_counts);
+	tcase_add_test(tcase, test_id);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

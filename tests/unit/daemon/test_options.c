@@ -33,7 +33,7 @@ static enum options_result parse(const char *line)
 	/* glibc: begin anew. */
 	optind = 0;
 	capture_begin();
-	result = options_parse(&settings, argc, argv);
+	result = daemon_options_parse(&settings, argc, argv);
 	capture_take(complaint, sizeof(complaint));
 	capture_end();
 	return result;
