@@ -58,7 +58,8 @@ static int parse_timeout(struct ask_options *ask, const char *text)
 		return -1;
 	}
 	if (ask->timeout_ns == 0) {
-		cli_complain(&client_options_cli, "--timeout=%s: no try can be made in no time", text);
+		cli_complain(&client_options_cli, "--timeout=%s: no try can be made in no time",
+			text);
 		return -1;
 	}
 	return 0;
@@ -88,8 +89,8 @@ static int refuse_separate_duration(const char *name, const char *next)
 	if (!next || units_parse_duration(next, &ns) < 0) {
 		return 0;
 	}
-	cli_complain(&client_options_cli, "--%s %s: the duration stands behind '=', as in --%s=%s", name,
-		next, name, next);
+	cli_complain(&client_options_cli,
+		"--%s %s: the duration stands behind '=', as in --%s=%s", name, next, name, next);
 	return -1;
 }
 

@@ -63,7 +63,7 @@ struct transport {
 	enum transport_state (*step)(void *talk, uint64_t now_ns, struct answer *answer);
 };
 
-extern const struct transport client_transport_stream;		/* tcp, unix, unix-seqpacket, fdpass */
+extern const struct transport client_transport_stream;	/* tcp, unix, unix-seqpacket, fdpass */
 extern const struct transport client_transport_datagram;	/* udp, unix-dgram */
 extern const struct transport client_transport_msgq;
 

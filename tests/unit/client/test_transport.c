@@ -14,6 +14,9 @@
 #include "common/clock.h"
 #include "common/io.h"
 
+static const struct transport *const tcp_way = &client_transport_stream;
+static const struct transport *const udp_way = &client_transport_datagram;
+
 #define LINE	    " up 1 day\n"
 #define DEADLINE_NS 1000
 #define PATIENCE_MS 5000
@@ -117,7 +120,7 @@ END_TEST
 
 START_TEST(test_tcp_goes_on_after_a_refusal)
 {
-	void *talk = client_transport_stream.open(&tcp);
+	void *talk = tcp_way->open(&tcp);
 	struct answer answer;
 	struct peer refusing;
 	struct peer good;
@@ -125,16 +128,16 @@ START_TEST(test_tcp_goes_on_after_a_refusal)
 	peer_open(&good, SOCK_STREAM, NULL);
 	peer_open(&refusing, SOCK_STREAM, &good);
 	ck_assert_int_eq(listen(good.fd, 1), 0);
-	client_transport_stream.start(talk, &refusing.info, DEADLINE_NS);
-	ck_assert_int_eq(client_transport_stream.step(talk, 0, &answer), TRANSPORT_PENDING);
-	wait_watched(&client_transport_stream, talk);
-	ck_assert_int_eq(client_transport_stream.step(talk, 0, &answer), TRANSPORT_PENDING);
+	tcp_way->start(talk, &refusing.info, DEADLINE_NS);
+	ck_assert_int_eq(tcp_way->step(talk, 0, &answer), TRANSPORT_PENDING);
+	wait_watched(tcp_way, talk);
+	ck_assert_int_eq(tcp_way->step(talk, 0, &answer), TRANSPORT_PENDING);
 	answer_connection(&good);
-	ck_assert_int_eq(step_until_decided(&client_transport_stream, talk, 7, &answer),
+	ck_assert_int_eq(step_until_decided(tcp_way, talk, 7, &answer),
 		TRANSPORT_ANSWERED);
 	ck_assert_str_eq(answer.line, LINE);
 	ck_assert_uint_eq(answer.rtt_ns, 7);
-	client_transport_stream.close(talk);
+	tcp_way->close(talk);
 	io_close(&good.fd);
 	io_close(&refusing.fd);
 }
@@ -152,7 +155,7 @@ static int fill_backlog(struct peer *peer)
 
 START_TEST(test_tcp_turns)
 {
-	void *talk = client_transport_stream.open(&tcp);
+	void *talk = tcp_way->open(&tcp);
 	struct answer answer;
 	struct peer silent;
 	struct peer good;
@@ -163,17 +166,17 @@ START_TEST(test_tcp_turns)
 	peer_open(&silent, SOCK_STREAM, &good);
 	ck_assert_int_eq(listen(good.fd, 1), 0);
 	conn_fd = fill_backlog(&silent);
-	client_transport_stream.start(talk, &silent.info, DEADLINE_NS);
-	ck_assert_int_eq(client_transport_stream.step(talk, 0, &answer), TRANSPORT_PENDING);
-	ck_assert_uint_eq(count_watched(&client_transport_stream, talk, &wake_ns), 1);
+	tcp_way->start(talk, &silent.info, DEADLINE_NS);
+	ck_assert_int_eq(tcp_way->step(talk, 0, &answer), TRANSPORT_PENDING);
+	ck_assert_uint_eq(count_watched(tcp_way, talk, &wake_ns), 1);
 	ck_assert_uint_eq(wake_ns, DEADLINE_NS / 2);
-	ck_assert_int_eq(client_transport_stream.step(talk, wake_ns - 1, &answer), TRANSPORT_PENDING);
-	ck_assert_int_eq(client_transport_stream.step(talk, wake_ns, &answer), TRANSPORT_PENDING);
+	ck_assert_int_eq(tcp_way->step(talk, wake_ns - 1, &answer), TRANSPORT_PENDING);
+	ck_assert_int_eq(tcp_way->step(talk, wake_ns, &answer), TRANSPORT_PENDING);
 	answer_connection(&good);
-	ck_assert_int_eq(step_until_decided(&client_transport_stream, talk, DEADLINE_NS / 2 + 1, &answer),
+	ck_assert_int_eq(step_until_decided(tcp_way, talk, DEADLINE_NS / 2 + 1, &answer),
 		TRANSPORT_ANSWERED);
 	ck_assert_uint_eq(answer.rtt_ns, 1);
-	client_transport_stream.close(talk);
+	tcp_way->close(talk);
 	io_close(&conn_fd);
 	io_close(&good.fd);
 	io_close(&silent.fd);
@@ -182,7 +185,7 @@ END_TEST
 
 START_TEST(test_tcp_times_out_connecting)
 {
-	void *talk = client_transport_stream.open(&tcp);
+	void *talk = tcp_way->open(&tcp);
 	struct answer answer;
 	struct peer silent;
 	uint64_t wake_ns;
@@ -192,19 +195,19 @@ START_TEST(test_tcp_times_out_connecting)
 	conn_fd = fill_backlog(&silent);
 	/* Two tries of one talk: the second one begins anew. */
 	for (uint64_t began_ns = 0; began_ns <= DEADLINE_NS; began_ns += DEADLINE_NS) {
-		client_transport_stream.start(talk, &silent.info, began_ns + DEADLINE_NS);
-		ck_assert_int_eq(client_transport_stream.step(talk, began_ns, &answer), TRANSPORT_PENDING);
-		ck_assert_int_eq(client_transport_stream.step(talk, began_ns + DEADLINE_NS, &answer),
+		tcp_way->start(talk, &silent.info, began_ns + DEADLINE_NS);
+		ck_assert_int_eq(tcp_way->step(talk, began_ns, &answer), TRANSPORT_PENDING);
+		ck_assert_int_eq(tcp_way->step(talk, began_ns + DEADLINE_NS, &answer),
 			TRANSPORT_FAILED);
 		ck_assert_str_eq(answer.reason, strerror(ETIMEDOUT));
 		ck_assert_str_eq(answer.line, "");
 		/* Nothing goes on between the tries. */
-		ck_assert_uint_eq(count_watched(&client_transport_stream, talk, &wake_ns), 0);
+		ck_assert_uint_eq(count_watched(tcp_way, talk, &wake_ns), 0);
 		ck_assert_uint_eq(wake_ns, CLOCK_NEVER);
-		ck_assert_int_eq(client_transport_stream.step(talk, CLOCK_NEVER, &answer),
+		ck_assert_int_eq(tcp_way->step(talk, CLOCK_NEVER, &answer),
 			TRANSPORT_PENDING);
 	}
-	client_transport_stream.close(talk);
+	tcp_way->close(talk);
 	io_close(&conn_fd);
 	io_close(&silent.fd);
 }
@@ -244,7 +247,7 @@ static void answer_request(struct peer *peer, const uint8_t *nonce,
 /* LATE: it is the first address that answers, after the second one's turn has begun. */
 static void check_udp_turns(int late)
 {
-	void *talk = client_transport_datagram.open(&udp);
+	void *talk = udp_way->open(&udp);
 	uint8_t nonces[2][PROTOCOL_NONCE_BYTES];
 	struct sockaddr_in senders[2];
 	struct answer answer;
@@ -254,25 +257,25 @@ static void check_udp_turns(int late)
 
 	peer_open(&peers[1], SOCK_DGRAM, NULL);
 	peer_open(&peers[0], SOCK_DGRAM, &peers[1]);
-	client_transport_datagram.start(talk, &peers[0].info, DEADLINE_NS);
-	ck_assert_int_eq(client_transport_datagram.step(talk, 0, &answer), TRANSPORT_PENDING);
+	udp_way->start(talk, &peers[0].info, DEADLINE_NS);
+	ck_assert_int_eq(udp_way->step(talk, 0, &answer), TRANSPORT_PENDING);
 	ck_assert_uint_eq(receive_request(&peers[0], nonces[0], &senders[0]), 512);
-	ck_assert_uint_eq(count_watched(&client_transport_datagram, talk, &wake_ns), 1);
+	ck_assert_uint_eq(count_watched(udp_way, talk, &wake_ns), 1);
 	ck_assert_uint_eq(wake_ns, DEADLINE_NS / 2);
-	ck_assert_int_eq(client_transport_datagram.step(talk, wake_ns, &answer), TRANSPORT_PENDING);
+	ck_assert_int_eq(udp_way->step(talk, wake_ns, &answer), TRANSPORT_PENDING);
 	ck_assert_uint_eq(receive_request(&peers[1], nonces[1], &senders[1]), 512);
-	ck_assert_uint_eq(count_watched(&client_transport_datagram, talk, &wake_ns), 2);
+	ck_assert_uint_eq(count_watched(udp_way, talk, &wake_ns), 2);
 	ck_assert_uint_eq(wake_ns, DEADLINE_NS);
 	/* The other one's nonce does not do. */
 	answer_request(&peers[who], nonces[1 - who], &senders[who]);
-	wait_watched(&client_transport_datagram, talk);
-	ck_assert_int_eq(client_transport_datagram.step(talk, 600, &answer), TRANSPORT_PENDING);
+	wait_watched(udp_way, talk);
+	ck_assert_int_eq(udp_way->step(talk, 600, &answer), TRANSPORT_PENDING);
 	answer_request(&peers[who], nonces[who], &senders[who]);
-	ck_assert_int_eq(step_until_decided(&client_transport_datagram, talk, 700, &answer),
+	ck_assert_int_eq(step_until_decided(udp_way, talk, 700, &answer),
 		TRANSPORT_ANSWERED);
 	ck_assert_uint_eq(answer.rtt_ns, late ? 700 : 200);
 	ck_assert_str_eq(answer.line, LINE);
-	client_transport_datagram.close(talk);
+	udp_way->close(talk);
 	io_close(&peers[0].fd);
 	io_close(&peers[1].fd);
 }
@@ -291,7 +294,7 @@ END_TEST
 
 START_TEST(test_udp_goes_on_after_a_refusal)
 {
-	void *talk = client_transport_datagram.open(&udp);
+	void *talk = udp_way->open(&udp);
 	uint8_t nonce[PROTOCOL_NONCE_BYTES];
 	struct sockaddr_in sender;
 	struct answer answer;
@@ -302,15 +305,15 @@ START_TEST(test_udp_goes_on_after_a_refusal)
 	peer_open(&refusing, SOCK_DGRAM, &good);
 	/* Connected elsewhere, it does not take what others send: they get ICMP's refusal. */
 	ck_assert_int_eq(connect(refusing.fd, good.info.ai_addr, good.info.ai_addrlen), 0);
-	client_transport_datagram.start(talk, &refusing.info, DEADLINE_NS);
-	ck_assert_int_eq(client_transport_datagram.step(talk, 0, &answer), TRANSPORT_PENDING);
-	wait_watched(&client_transport_datagram, talk);
-	ck_assert_int_eq(client_transport_datagram.step(talk, 1, &answer), TRANSPORT_PENDING);
+	udp_way->start(talk, &refusing.info, DEADLINE_NS);
+	ck_assert_int_eq(udp_way->step(talk, 0, &answer), TRANSPORT_PENDING);
+	wait_watched(udp_way, talk);
+	ck_assert_int_eq(udp_way->step(talk, 1, &answer), TRANSPORT_PENDING);
 	receive_request(&good, nonce, &sender);
 	answer_request(&good, nonce, &sender);
-	ck_assert_int_eq(step_until_decided(&client_transport_datagram, talk, 2, &answer),
+	ck_assert_int_eq(step_until_decided(udp_way, talk, 2, &answer),
 		TRANSPORT_ANSWERED);
-	client_transport_datagram.close(talk);
+	udp_way->close(talk);
 	io_close(&good.fd);
 	io_close(&refusing.fd);
 }
@@ -319,7 +322,7 @@ END_TEST
 /* More tries than sockets: the oldest give way, none leaks, and the youngest still hears. */
 START_TEST(test_udp_many_tries)
 {
-	void *talk = client_transport_datagram.open(&udp);
+	void *talk = udp_way->open(&udp);
 	uint8_t nonce[PROTOCOL_NONCE_BYTES];
 	struct sockaddr_in sender;
 	struct answer answer;
@@ -330,25 +333,25 @@ START_TEST(test_udp_many_tries)
 	for (unsigned tries = 1; tries <= 50; tries++) {
 		uint64_t began_ns = tries * DEADLINE_NS;
 
-		client_transport_datagram.start(talk, &peer.info, began_ns + DEADLINE_NS);
-		ck_assert_int_eq(client_transport_datagram.step(talk, began_ns, &answer),
+		udp_way->start(talk, &peer.info, began_ns + DEADLINE_NS);
+		ck_assert_int_eq(udp_way->step(talk, began_ns, &answer),
 			TRANSPORT_PENDING);
 		ck_assert_uint_eq(receive_request(&peer, nonce, &sender), 512);
 		if (tries > 1) {
 			ck_assert_uint_eq(receive_request(&peer, NULL, &sender), 1);
 		}
-		ck_assert_uint_eq(count_watched(&client_transport_datagram, talk, &wake_ns),
+		ck_assert_uint_eq(count_watched(udp_way, talk, &wake_ns),
 			tries < TRANSPORT_WATCHED_MAX ? tries : TRANSPORT_WATCHED_MAX);
-		ck_assert_int_eq(client_transport_datagram.step(talk, began_ns + DEADLINE_NS, &answer),
+		ck_assert_int_eq(udp_way->step(talk, began_ns + DEADLINE_NS, &answer),
 			TRANSPORT_FAILED);
 		ck_assert_str_eq(answer.reason, "timed out");
 	}
 	answer_request(&peer, nonce, &sender);
 	/* Nothing is tried now, and yet the answer counts. */
-	ck_assert_int_eq(step_until_decided(&client_transport_datagram, talk, 99 * DEADLINE_NS, &answer),
+	ck_assert_int_eq(step_until_decided(udp_way, talk, 99 * DEADLINE_NS, &answer),
 		TRANSPORT_ANSWERED);
 	ck_assert_uint_eq(answer.rtt_ns, 49 * DEADLINE_NS);
-	client_transport_datagram.close(talk);
+	udp_way->close(talk);
 	io_close(&peer.fd);
 }
 END_TEST
@@ -356,24 +359,24 @@ END_TEST
 /* One step takes a bounded number of datagrams: a flood must not keep it from the clock. */
 START_TEST(test_udp_flood)
 {
-	void *talk = client_transport_datagram.open(&udp);
+	void *talk = udp_way->open(&udp);
 	uint8_t nonce[PROTOCOL_NONCE_BYTES];
 	struct sockaddr_in sender;
 	struct answer answer;
 	struct peer peer;
 
 	peer_open(&peer, SOCK_DGRAM, NULL);
-	client_transport_datagram.start(talk, &peer.info, DEADLINE_NS);
-	ck_assert_int_eq(client_transport_datagram.step(talk, 0, &answer), TRANSPORT_PENDING);
+	udp_way->start(talk, &peer.info, DEADLINE_NS);
+	ck_assert_int_eq(udp_way->step(talk, 0, &answer), TRANSPORT_PENDING);
 	receive_request(&peer, nonce, &sender);
 	for (int i = 0; i < 100; i++) {
 		ck_assert_int_eq(sendto(peer.fd, "x", 1, 0, (struct sockaddr *)&sender,
 					 sizeof(sender)), 1);
 	}
 	answer_request(&peer, nonce, &sender);
-	ck_assert_int_eq(client_transport_datagram.step(talk, 1, &answer), TRANSPORT_PENDING);
-	ck_assert_int_eq(client_transport_datagram.step(talk, 2, &answer), TRANSPORT_ANSWERED);
-	client_transport_datagram.close(talk);
+	ck_assert_int_eq(udp_way->step(talk, 1, &answer), TRANSPORT_PENDING);
+	ck_assert_int_eq(udp_way->step(talk, 2, &answer), TRANSPORT_ANSWERED);
+	udp_way->close(talk);
 	io_close(&peer.fd);
 }
 END_TEST
