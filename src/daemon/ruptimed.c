@@ -3,9 +3,9 @@
  * ruptimed: from the command line to the running pipeline, and back down in order.
  *
  *	options, daemonize, pid file	nothing is open yet
- *	runner process			before any thread or socket exists
+ *	keeper, and by it the runner	before any thread or socket exists
  *	listeners, privileges		the last that needs root
- *	sandbox				main's own, and then the server's in another thread:
+ *	sandbox				from here on nothing is executed and nothing forked
  *	server				threads
  *	signals, runner's health	until told to stop
  *
@@ -19,12 +19,14 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cli.h"
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "daemon/announce.h"
 #include "daemon/life/daemonize.h"
 #include "daemon/life/notify.h"
 #include "daemon/life/pid_file.h"
@@ -32,9 +34,7 @@
 #include "daemon/life/signals.h"
 #include "daemon/life/starter.h"
 #include "daemon/listen/listener.h"
-#include "daemon/listen/udp_socket.h"
 #include "daemon/options.h"
-#include "daemon/policy/udp_policy.h"
 #include "daemon/run/runner.h"
 #include "daemon/sandbox/sandbox.h"
 #include "daemon/server.h"
@@ -49,6 +49,9 @@ enum { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 4 }
  * A stop often comes twice, to the process and to its group: a repeat within this is the same one.
  */
 #define REPEAT_NS (500 * CLOCK_MS)
+
+/* Between two tries of main when it cannot wait for what it waits for. */
+#define POLL_FAILED_MS 100
 
 /* How long the runner may take to end by itself when there is no time to lose. */
 #define RUNNER_END_MS 100
@@ -219,25 +222,32 @@ static int make_sandbox(struct daemon *daemon)
 	return EXIT_CLEAN;
 }
 
-static int enter_server_sandbox(void *argument)
+/* All threads that are created from here on inherit it; the one that watches comes before. */
+static int enter_sandbox(struct daemon *daemon)
 {
-	struct sandbox *sandbox = argument;
 	int notify_fd;
-	int result = sandbox_enter(sandbox, SANDBOX_SERVER, &notify_fd);
 
-	sandbox_watch(sandbox, SANDBOX_SERVER, &notify_fd);
-	return result;
+	if (sandbox_start_watching(daemon->sandbox) < 0 ||
+	    sandbox_enter(daemon->sandbox, SANDBOX_SERVER, &notify_fd) < 0) {
+		return refuse(EXIT_FAILED, "cannot enter the sandbox", strerror(errno));
+	}
+	sandbox_watch(daemon->sandbox, SANDBOX_SERVER, &notify_fd);
+	return EXIT_CLEAN;
 }
 
-/* Each from its own thread: what it creates from here on inherits its restrictions. */
-static int enter_sandboxes(struct daemon *daemon)
+static int start_keeper(struct daemon *daemon)
 {
-	if (sandbox_enter(daemon->sandbox, SANDBOX_MAIN, NULL) == 0 &&
-	    sandbox_start_watching(daemon->sandbox) == 0) {
-		daemon->starter = starter_new(enter_server_sandbox, daemon->sandbox);
+	struct message_report failed;
+
+	daemon->runner_config.command = daemon->settings.command;
+	daemon->runner = runner_new(&daemon->runner_config, &failed);
+	if (!daemon->runner) {
+		char what[64];
+
+		snprintf(what, sizeof(what), "cannot start the runner process: %s", failed.call);
+		return refuse(EXIT_FAILED, what, strerror(failed.error));
 	}
-	return daemon->starter ? EXIT_CLEAN
-			    : refuse(EXIT_FAILED, "cannot enter the sandbox", strerror(errno));
+	return EXIT_CLEAN;
 }
 
 static void start_server(void *argument)
@@ -262,7 +272,8 @@ static void stop_server(void *argument)
 static int serve_from_now_on(struct daemon *daemon)
 {
 	daemon->stopped_fd = io_event_open();
-	if (daemon->stopped_fd < 0) {
+	daemon->starter = starter_new();
+	if (daemon->stopped_fd < 0 || !daemon->starter) {
 		return refuse(EXIT_FAILED, "cannot start serving", strerror(errno));
 	}
 	starter_begin(daemon->starter, start_server, daemon);
@@ -284,10 +295,9 @@ static int start(struct daemon *daemon)
 	if (status) {
 		return status;
 	}
-	daemon->runner_config.command = settings->command;
-	daemon->runner = runner_new(&daemon->runner_config);
-	if (!daemon->runner) {
-		return refuse(EXIT_FAILED, "cannot start the runner process", strerror(errno));
+	status = start_keeper(daemon);
+	if (status) {
+		return status;
 	}
 	/* Addresses may have names, which a name server is asked for. */
 	signals_end_at_once(tidy_up);
@@ -299,7 +309,7 @@ static int start(struct daemon *daemon)
 	if (settings->user && privileges_take(&daemon->privileges) < 0) {
 		return refuse(status_of(errno), settings->user, strerror(errno));
 	}
-	status = enter_sandboxes(daemon);
+	status = enter_sandbox(daemon);
 	if (!status && settings->source == SETTINGS_EXEC) {
 		status = check_command(settings->command);
 	}
@@ -312,60 +322,16 @@ static int start(struct daemon *daemon)
 	return serve_from_now_on(daemon);
 }
 
-static void announce_buffer(const struct listener *listener, const char *text)
-{
-	int bytes = udp_socket_buffer_bytes(listener->fd);
-
-	log_info("receive buffer of %s: %d bytes%s", text, bytes,
-		bytes < UDP_SOCKET_BUFFER_BYTES ? ", for want of net.core.rmem_max" : "");
-}
-
-static void warn_of_reflection(const struct settings *settings)
-{
-	static const char danger[] = "others can have answers sent to whom they like";
-
-	if (settings->udp_open) {
-		log_warning("--udp-open: %s", danger);
-	}
-	for (unsigned i = 0; i < settings->udp_allow_count; i++) {
-		const struct prefix *network = &settings->udp_allow[i];
-		char text[PREFIX_TEXT_BYTES];
-
-		if (udp_policy_is_wide(network)) {
-			log_warning("--udp-allow=%s: %s", prefix_format(network, text), danger);
-		}
-	}
-}
-
 static void announce(struct daemon *daemon)
 {
-	const struct listener *all = daemon->listeners.all;
-	bool udp = false;
-
-	for (unsigned i = 0; i < daemon->listeners.count; i++) {
-		char text[ADDRESS_TEXT_MAX];
-
-		/* '*' has a socket for each family, and one line. */
-		if (i > 0 && address_equal(&all[i].address, &all[i - 1].address)) {
-			continue;
-		}
-		address_format(&all[i].address, text, sizeof(text));
-		log_info("listening %s", text);
-		if (all[i].address.scheme == ADDRESS_UDP) {
-			announce_buffer(&all[i], text);
-			udp = true;
-		}
-	}
-	if (udp) {
-		warn_of_reflection(&daemon->settings);
-	}
+	announce_listeners(&daemon->listeners, &daemon->settings);
 	/* A manager that is told reads the addresses in the log, if that has a reader. */
 	(void)log_flush();
 	notify_ready(&daemon->settings.ready_fd);
 	daemonize_end(&daemon->status_fd, EXIT_CLEAN);
 }
 
-/* The crew stops the server, so that this thread can go on minding signals and runner. */
+/* Another thread stops the server, so that this one can go on minding signals and runner. */
 static uint64_t begin_stop(struct daemon *daemon)
 {
 	log_info("stopping");
@@ -374,15 +340,33 @@ static uint64_t begin_stop(struct daemon *daemon)
 	return clock_now_ns() + GIVE_UP_NS;
 }
 
-static void mind_runner(struct daemon *daemon)
+/* Returns false when there is no keeper any more. */
+static bool mind_runner(struct daemon *daemon)
 {
 	static struct log_limit limit;
-	int revived = runner_revive(daemon->runner);
+	struct message_report failed;
 
-	if (revived > 0) {
+	switch (runner_hear(daemon->runner, &failed)) {
+	case RUNNER_NO_NEWS:
+		break;
+	case RUNNER_STARTED:
 		log_limited(&limit, "the runner process died and was started again");
-	} else if (revived < 0) {
-		log_limited(&limit, "the runner process cannot be started: %s", strerror(errno));
+		break;
+	case RUNNER_NOT_STARTED:
+		log_limited(&limit, "the runner process cannot be started: %s: %s", failed.call,
+			strerror(failed.error));
+		break;
+	case RUNNER_NO_KEEPER:
+		log_error("the keeper process has died, which alone can start the command");
+		return false;
+	}
+	return true;
+}
+
+/* As process 1 we get the orphans of a whole container; and exec keeps the children of a shell. */
+static void reap_children(void)
+{
+	while (waitpid(-1, NULL, WNOHANG | __WNOTHREAD) > 0) {
 	}
 }
 
@@ -406,29 +390,40 @@ static int serve(struct daemon *daemon)
 	};
 	uint64_t deadline_ns = CLOCK_NEVER;
 	uint64_t impatient_ns = CLOCK_NEVER;
+	int status = EXIT_CLEAN;
 	bool given_up = false;
 
+	reap_children();
 	for (;;) {
 		int ready = poll(fds, 3, clock_poll_ms(deadline_ns));
 		bool signalled = ready > 0 && fds[1].revents;
 		int signal_number = signalled ? signals_next(daemon->signal_fd) : 0;
 
-		if (ready > 0 && fds[0].revents) {
-			return EXIT_CLEAN;
+		if (ready < 0) {
+			/* Not for long: it must not take a processor from those who serve. */
+			(void)poll(NULL, 0, POLL_FAILED_MS);
 		}
-		if (ready > 0 && fds[2].revents) {
-			mind_runner(daemon);
+		if (ready > 0 && fds[0].revents) {
+			return status;
+		}
+		if (ready > 0 && fds[2].revents && !mind_runner(daemon)) {
+			/* A supervisor can start what we cannot any more. */
+			fds[2].fd = -1;
+			status = EXIT_FAILED;
+			signal_number = impatient_ns == CLOCK_NEVER ? SIGTERM : 0;
 		}
 		if (ready == 0 && given_up) {
 			log_warning("stopping has taken too long; some clients are not answered");
-			leave(daemon, EXIT_CLEAN);
+			leave(daemon, status);
 		}
 		if (ready == 0) {
 			given_up = true;
 			runner_give_up(daemon->runner);
 			deadline_ns += STOP_NS - GIVE_UP_NS;
 		}
-		if (signal_number == SIGUSR1) {
+		if (signal_number == SIGCHLD) {
+			reap_children();
+		} else if (signal_number == SIGUSR1) {
 			server_log_state(daemon->server);
 		} else if (signal_number == SIGHUP) {
 			log_info("nothing to reload: there is no configuration file");

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ enum way { WAY_RUNNER, WAY_SPAWN, WAY_FORK };
 static const struct runner_config config = { .command = UPTIME_COMMAND };
 static struct histogram runs;
 static struct histogram ends;
+static int child_fd;		/* of spawned commands */
 static atomic_bool over;	/* relaxed: it orders nothing */
 
 static void run_forked(struct command_result *result)
@@ -67,7 +69,7 @@ static void run(enum way way, struct runner *runner)
 		runner_run(runner, CLOCK_S, &result);
 		break;
 	case WAY_SPAWN:
-		command_run(UPTIME_COMMAND, CLOCK_S, -1, &result);
+		command_run(UPTIME_COMMAND, CLOCK_S, child_fd, -1, &result);
 		break;
 	case WAY_FORK:
 		run_forked(&result);
@@ -123,16 +125,22 @@ static void print(const char *name, const struct histogram *histogram)
 
 int main(int argc, char **argv)
 {
+	struct message_report failed;
 	struct runner *runner = NULL;
 	uint64_t end_ns;
 	size_t memory;
 	char *touched;
 	enum way way;
 	pthread_t thread;
+	sigset_t child;
 
 	shape_begin(argc, argv);
 	way = (enum way)shape_choice("way", ways, 3);
-	if (way == WAY_RUNNER && !(runner = runner_new(&config))) {
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	child_fd = command_watch_children();
+	if (way == WAY_RUNNER && !(runner = runner_new(&config, &failed))) {
 		shape_die("runner");
 	}
 	memory = shape_number("memory", 16) << 20;

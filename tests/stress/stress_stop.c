@@ -184,6 +184,7 @@ static bool live(const struct settings *settings, struct runner *runner)
 
 int main(int argc, char **argv)
 {
+	struct message_report failed;
 	struct settings settings = {
 		.queue = 64,
 		.max_per_source = 64,
@@ -202,7 +203,7 @@ int main(int argc, char **argv)
 	scratch_init();
 	command = scratch_command("uptime", "cat <<E\n" LINE "E");
 	config.command = command.text;
-	runner = runner_new(&config);
+	runner = runner_new(&config, &failed);
 	if (!runner) {
 		return 1;
 	}

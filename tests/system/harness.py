@@ -322,6 +322,16 @@ class Daemon:
         """How many descriptors it has open."""
         return len(os.listdir("/proc/%d/fd" % self.pid))
 
+    def helper(self, name):
+        """Its "keeper" or "runner", the processes that are there all the time."""
+        return wait_for(lambda: [p for p in descendants(self.pid) if p.state != "Z" and
+                                 p.name == "ruptimed-" + name], what="the " + name)[0]
+
+    def commands(self):
+        """What the runner has started, and what that has."""
+        return [p for p in descendants(self.pid)
+                if p.name not in ("ruptimed-keeper", "ruptimed-runner")]
+
     def signal(self, sig):
         self._sent.add(sig)
         if sig != SIGUSR1:

@@ -249,8 +249,7 @@ class PidFile(Case):
             with harness.Daemon("-l", ANY, "--pid-file=" + self.path, "--run-timeout=1m",
                                 command=hung, env=clients.LEAVES_THREADS) as daemon:
                 with clients.connect(daemon.address("tcp")):
-                    harness.wait_for(lambda: len(harness.descendants(daemon.pid)) > 1,
-                                     what="a run")
+                    harness.wait_for(daemon.commands, what="a run")
                     self.assertEqual(daemon.stop_at_once(), EXIT_FAILED)
         self.assertFalse(os.path.exists(self.path))
 

@@ -69,7 +69,7 @@ GIVEN = ("uptime argc=1 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 
 
 # What a runner has open, by number.
-ANY_RUNNER = {0: "/dev/null", 1: "/dev/null", 2: "/dev/null", 3: "socket"}
+ANY_RUNNER = {0: "/dev/null", 1: "/dev/null", 2: "/dev/null", 3: "socket", 5: "anon_inode"}
 
 
 def links(pid):
@@ -101,17 +101,15 @@ class RunnerCase(unittest.TestCase):
         harness.fake_command(self.directory, script)
 
     def runner(self):
-        return harness.wait_for(
-            lambda: [p for p in harness.descendants(self.daemon.pid)
-                     if p.name == "ruptimed-runner" and p.state != "Z"], what="the runner")[0]
+        return self.daemon.helper("runner")
 
     def runner_links(self):
         """What it has open. Where the sandbox ties it to one command, that is another each time."""
         return {fd: target.partition(":")[0] for fd, target in links(self.runner().pid).items()}
 
     def only_the_runner_is_left(self):
-        harness.wait_for(lambda: [p.name for p in harness.descendants(self.daemon.pid)] ==
-                         ["ruptimed-runner"], what="the command's processes to be gone")
+        harness.wait_for(lambda: not self.daemon.commands(),
+                         what="the command's processes to be gone")
 
 
 class Misbehaviour(RunnerCase):
@@ -171,8 +169,7 @@ class Misbehaviour(RunnerCase):
         start = time.monotonic()
         line = clients.ask_stream(self.tcp)
         took_s = time.monotonic() - start
-        self.assertEqual([p.name for p in harness.descendants(self.daemon.pid)],
-                         ["ruptimed-runner"])
+        self.assertEqual(self.daemon.commands(), [])
         self.expect_line(line, expected)
         self.assertLess(took_s, RUN_TIMEOUT_S + MARGIN_S * harness.SLOW)
         self.assertEqual(self.runner_links(), ANY_RUNNER)
@@ -285,9 +282,10 @@ class Confinement(RunnerCase):
         self.daemon.wait_log("^warning: the runner process died and was started again")
 
     def test_descriptors_of_server_and_runner(self):
-        """All are close-on-exec but the three standard ones; the runner has no other but one."""
+        """All are close-on-exec but the three standard ones; keeper and runner have few others."""
         clients.ask_stream(self.tcp)
-        for pid, most in ((self.daemon.pid, 100), (self.runner().pid, 4)):
+        for pid, most in ((self.daemon.pid, 100), (self.daemon.helper("keeper").pid, 6),
+                          (self.runner().pid, 5)):
             fds = os.listdir("/proc/%d/fd" % pid)
             self.assertLessEqual(len(fds), most)
             for fd in fds:
@@ -344,11 +342,31 @@ class RunnerDies(RunnerCase):
         os.kill(self.runner().pid, signal.SIGSTOP)
         self.assertEqual(self.daemon.stop(timeout=5), 0)
 
+    def test_without_a_keeper(self):
+        """Nothing can start the next runner: so the server ends, and whoever waits is served."""
+        self.command("sleep %g; echo up" % (RUN_TIMEOUT_S / 2))
+        runner = self.runner()
+        with clients.connect(self.tcp) as sock:
+            harness.wait_for(self.daemon.commands, what="the run")
+            os.kill(self.daemon.helper("keeper").pid, signal.SIGKILL)
+            self.assertEqual(clients.read_to_end(sock), b"up\n")
+        self.assertEqual(self.daemon.wait(), 1)
+        self.daemon.wait_log("^error: the keeper process has died")
+        # It was left to us.
+        os.waitpid(runner.pid, 0)
+
+    def test_keeper_stopped_when_the_server_stops(self):
+        helpers = [self.daemon.helper("keeper").pid, self.runner().pid]
+        os.kill(helpers[0], signal.SIGSTOP)
+        self.assertEqual(self.daemon.stop(timeout=5), 0)
+        # They were left to us: dead, or about to die.
+        for pid in helpers:
+            os.waitpid(pid, 0)
+
     def test_dies_with_the_server(self):
         self.command("sleep 60")
         with clients.connect(self.tcp):
-            harness.wait_for(lambda: len(harness.descendants(self.daemon.pid)) >= 2,
-                             what="the run")
+            harness.wait_for(self.daemon.commands, what="the run")
             # The harness fails the test if anything outlives the server.
             self.daemon.signal(signal.SIGKILL)
             self.assertEqual(self.daemon.wait(2), -signal.SIGKILL)

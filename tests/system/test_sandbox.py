@@ -53,8 +53,7 @@ def threads(pid):
 
 
 def runner(daemon):
-    return harness.wait_for(lambda: [p.pid for p in harness.descendants(daemon.pid)
-                                     if p.name == "ruptimed-runner"], what="the runner")[0]
+    return daemon.helper("runner").pid
 
 
 def ask(daemon):
@@ -68,7 +67,8 @@ class Sandbox(unittest.TestCase):
         for level in levels():
             with serving(level) as daemon:
                 self.assertEqual(ask(daemon), "up\n")
-                everybody = threads(daemon.pid) + threads(runner(daemon))
+                everybody = threads(daemon.pid) + threads(runner(daemon)) + \
+                    threads(daemon.helper("keeper").pid)
                 self.assertGreater(len(everybody), 5)
                 for thread in everybody:
                     self.assertEqual((thread["Seccomp"], thread["NoNewPrivs"]), ("2", "1"), thread)
@@ -91,7 +91,7 @@ class Sandbox(unittest.TestCase):
                 self.assertEqual(threads(daemon.pid)[0]["Seccomp"], "2")
 
     def test_refused_call_of_the_command_is_named(self):
-        """That of a runner that was started again, too: its filter stands on main's."""
+        """That of a runner that was started again, too: its filter stands on the keeper's."""
         for level in levels():
             with serving(level, "unshare --user true 2>/dev/null; echo status $?") as daemon:
                 self.assertEqual(ask(daemon), "status 1\n")

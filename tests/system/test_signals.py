@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Signals that do not stop it, the state lines, and what the log shows at which level."""
 
+import contextlib
 import os
 import re
 import resource
@@ -35,13 +36,37 @@ class Harmless(unittest.TestCase):
             clients.expect_all_answered(self, clients.finish_crowd(load))
             self.assertEqual(clients.state(daemon)["runs"]["failed"], 0)
 
-    def test_to_the_runner(self):
+    def test_to_keeper_and_runner(self):
         with harness.Daemon(*BOTH) as daemon:
-            runner = harness.descendants(daemon.pid)[0]
+            helpers = [daemon.helper("keeper").pid, daemon.helper("runner").pid]
             for sig in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
-                os.kill(runner.pid, sig)
+                for pid in helpers:
+                    os.kill(pid, sig)
             self.assertRegex(clients.ask_stream(daemon.address("tcp")), clients.UPTIME_LINE)
-            self.assertEqual([p.pid for p in harness.descendants(daemon.pid)], [runner.pid])
+            self.assertEqual([p.pid for p in harness.descendants(daemon.pid)], helpers)
+
+    def test_stop_of_all_processes(self):
+        """As a service manager does it: the run that the signal ends is made up for, even twice."""
+        with harness.tempdir() as directory:
+            slow = harness.fake_command(directory, "echo >>%s/runs; sleep 0.3; echo up" % directory)
+
+            def runs():
+                with contextlib.suppress(FileNotFoundError):
+                    return os.path.getsize(directory + "/runs")
+
+            for sig in (signal.SIGTERM, signal.SIGINT):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(directory + "/runs")
+                with harness.Daemon("-l", "tcp://127.0.0.1:0", command=slow) as daemon:
+                    with clients.connect(daemon.address("tcp")) as sock:
+                        for times in (1, 2):
+                            harness.wait_for(lambda times=times: runs() == times, what="a run")
+                            for process in harness.descendants(daemon.pid):
+                                with contextlib.suppress(ProcessLookupError):
+                                    os.kill(process.pid, sig)
+                        daemon.signal(sig)
+                        self.assertEqual(clients.read_to_end(sock), b"up\n")
+                    self.assertEqual(daemon.wait(), 0)
 
     def test_hup_says_that_there_is_nothing_to_reload(self):
         with harness.Daemon(*BOTH) as daemon:
@@ -114,7 +139,7 @@ class Inherited(unittest.TestCase):
     def start_with(self, prepare):
         with harness.Daemon(*BOTH, preexec_fn=prepare) as daemon:
             self.assertRegex(clients.ask_stream(daemon.address("tcp")), clients.UPTIME_LINE)
-            os.kill(harness.descendants(daemon.pid)[0].pid, signal.SIGKILL)
+            os.kill(daemon.helper("runner").pid, signal.SIGKILL)
             self.assertRegex(clients.ask_stream(daemon.address("tcp")), clients.UPTIME_LINE)
             self.assertEqual(daemon.stop(), 0)
 

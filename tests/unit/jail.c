@@ -51,7 +51,7 @@ static void tidy(void)
 	scratch_command("brought", "exit 0");
 }
 
-/* As main and crew do it, in this one thread. */
+/* As main, keeper and runner do it. */
 static bool enter(enum sandbox_role role, struct sandbox **sandbox)
 {
 	const char *lacks;
@@ -60,11 +60,14 @@ static bool enter(enum sandbox_role role, struct sandbox **sandbox)
 	if (sandbox_new(sandbox, &settings, &lacks) < 0) {
 		return false;
 	}
-	/* As that of every thread, the server's stands on main's. */
-	if (role == SANDBOX_SERVER && sandbox_enter(*sandbox, SANDBOX_MAIN, NULL) < 0) {
+	if (sandbox_start_watching(*sandbox) < 0) {
 		return false;
 	}
-	if (sandbox_start_watching(*sandbox) < 0 || sandbox_enter(*sandbox, role, &notify_fd) < 0) {
+	/* The runner's stands on the keeper's. */
+	if (role == SANDBOX_RUNNER && sandbox_enter(*sandbox, SANDBOX_KEEPER, NULL) < 0) {
+		return false;
+	}
+	if (sandbox_enter(*sandbox, role, &notify_fd) < 0) {
 		return false;
 	}
 	sandbox_watch(*sandbox, role, &notify_fd);

@@ -15,7 +15,7 @@
 #define JAIL_RUNNER    JAIL_BIT(SANDBOX_RUNNER)
 #define JAIL_SERVER    JAIL_BIT(SANDBOX_SERVER)
 #define JAIL_BOTH      (JAIL_RUNNER | JAIL_SERVER)
-#define JAIL_ALL       (JAIL_BOTH | JAIL_BIT(SANDBOX_MAIN))
+#define JAIL_ALL       (JAIL_BOTH | JAIL_BIT(SANDBOX_KEEPER))
 
 /* The outcome of a probe whose process has become another program, or died. */
 #define JAIL_GONE (-1)

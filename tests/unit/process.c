@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -36,16 +37,26 @@ bool process_has_children(void)
 	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-pid_t process_only_child(void)
+pid_t process_only_child_of(pid_t pid)
 {
+	char path[64];
 	char list[64] = "";
-	int list_fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-	ssize_t len = read(list_fd, list, sizeof(list) - 1);
+	ssize_t len;
 	char *end;
-	pid_t child = (pid_t)strtol(list, &end, 10);
+	pid_t child;
+	int list_fd;
 
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	list_fd = open(path, O_RDONLY | O_CLOEXEC);
+	len = read(list_fd, list, sizeof(list) - 1);
+	child = (pid_t)strtol(list, &end, 10);
 	close(list_fd);
 	return len > 0 && strcmp(end, " ") == 0 ? child : -1;
+}
+
+pid_t process_only_child(void)
+{
+	return process_only_child_of(getpid());
 }
 
 uint64_t process_slow_ns(uint64_t ns)

@@ -19,8 +19,9 @@ unsigned process_descriptors(void);
 void process_adopt_orphans(void);
 bool process_has_children(void);
 
-/* The one child of the calling thread, or -1 if it has none or several. */
+/* The one child of our main thread, or of PID's, or -1 if it has none or several. */
 pid_t process_only_child(void);
+pid_t process_only_child_of(pid_t pid);
 
 /* NS, times the factor by which this build is slower than others (RUPTIME_TEST_SLOW). */
 uint64_t process_slow_ns(uint64_t ns);

@@ -13,7 +13,7 @@ static const int never_held[] = {
 	SIGTTOU,
 };
 
-static const int taken[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+static const int taken[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD };
 
 static void (*tidy_first)(void);
 

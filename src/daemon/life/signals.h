@@ -22,7 +22,7 @@ void signals_hold(void);
 /* A descriptor for signals_next(), to be polled. Returns -1 with errno. */
 int signals_open(void);
 
-/* The next signal that has come: SIGTERM, SIGINT, SIGHUP or SIGUSR1, or 0. */
+/* The next signal that has come: SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD; or 0. */
 int signals_next(int signal_fd);
 
 #endif

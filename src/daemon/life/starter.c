@@ -8,28 +8,21 @@
 
 struct starter {
 	pthread_t thread;
-	int (*enter)(void *argument);
-	void *enter_argument;
 	pthread_mutex_t lock;	/* protects what follows */
 	pthread_cond_t changed;
 	void (*job)(void *argument);
 	void *argument;
 	bool busy;
 	bool ending;
-	int error;		/* of enter() */
 };
 
 static void *starter_main(void *argument)
 {
 	struct starter *starter = argument;
-	int error = starter->enter(starter->enter_argument) < 0 ? errno : 0;
 
 	pthread_setname_np(pthread_self(), "starter");
 	pthread_mutex_lock(&starter->lock);
-	starter->error = error;
-	starter->busy = false;
-	pthread_cond_broadcast(&starter->changed);
-	while (!starter->ending && !error) {
+	while (!starter->ending) {
 		if (!starter->job) {
 			pthread_cond_wait(&starter->changed, &starter->lock);
 			continue;
@@ -45,15 +38,7 @@ static void *starter_main(void *argument)
 	return NULL;
 }
 
-static void end(struct starter *starter)
-{
-	pthread_join(starter->thread, NULL);
-	pthread_cond_destroy(&starter->changed);
-	pthread_mutex_destroy(&starter->lock);
-	free(starter);
-}
-
-struct starter *starter_new(int (*enter)(void *argument), void *argument)
+struct starter *starter_new(void)
 {
 	struct starter *starter = calloc(1, sizeof(*starter));
 	int error;
@@ -61,21 +46,11 @@ struct starter *starter_new(int (*enter)(void *argument), void *argument)
 	if (!starter) {
 		return NULL;
 	}
-	starter->enter = enter;
-	starter->enter_argument = argument;
-	starter->busy = true;
 	pthread_mutex_init(&starter->lock, NULL);
 	pthread_cond_init(&starter->changed, NULL);
 	error = pthread_create(&starter->thread, NULL, starter_main, starter);
 	if (error) {
 		free(starter);
-		errno = error;
-		return NULL;
-	}
-	starter_await(starter);
-	error = starter->error;
-	if (error) {
-		end(starter);
 		errno = error;
 		return NULL;
 	}
@@ -111,5 +86,8 @@ void starter_free(struct starter *starter)
 	starter->ending = true;
 	pthread_cond_broadcast(&starter->changed);
 	pthread_mutex_unlock(&starter->lock);
-	end(starter);
+	pthread_join(starter->thread, NULL);
+	pthread_cond_destroy(&starter->changed);
+	pthread_mutex_destroy(&starter->lock);
+	free(starter);
 }

@@ -20,12 +20,14 @@
 /* How long a killed process may take to be gone; only one stuck in the kernel takes longer. */
 #define KILL_NS (1 * CLOCK_S)
 
+/* A shell's exit status when a child of its was killed, less the signal's number. */
+#define SHELL_SIGNALED 128
+
 /* A run's children that were orphaned and killed, and theirs, and so on: this deep at most. */
 #define KILL_ROUNDS 100
 
 struct run {
-	pid_t pid;
-	int child_fd;	/* readable when a child may have ended */
+	pid_t pid;		/* not reaped before it and its group have been killed */
 	int out_fd;
 	size_t len;
 	bool too_much;
@@ -43,6 +45,7 @@ static void fail(struct command_result *result, const char *format, ...)
 
 	result->ok = false;
 	result->timed_out = false;
+	result->stopped = false;
 	va_start(args, format);
 	vsnprintf(result->text, sizeof(result->text), format, args);
 	va_end(args);
@@ -108,7 +111,6 @@ static int spawn(const char *path, int out_fd, pid_t *pid)
 static int start(struct run *run, const char *path)
 {
 	int pipe_fds[2];
-	sigset_t child;
 	int error;
 
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0) {
@@ -116,19 +118,23 @@ static int start(struct run *run, const char *path)
 	}
 	/* The child's end is an ordinary, blocking one. */
 	fcntl(pipe_fds[1], F_SETFL, 0);
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	*run = (struct run){
-		.out_fd = pipe_fds[0],
-		.child_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK),
-	};
-	error = run->child_fd < 0 ? errno : spawn(path, pipe_fds[1], &run->pid);
+	*run = (struct run){ .out_fd = pipe_fds[0] };
+	error = spawn(path, pipe_fds[1], &run->pid);
 	io_close(&pipe_fds[1]);
 	if (error) {
-		io_close(&run->child_fd);
 		io_close(&run->out_fd);
 	}
 	return error;
+}
+
+/* CHILD_FD is readable: is it our child that has ended? */
+static bool has_ended(int child_fd, pid_t pid)
+{
+	siginfo_t status = { .si_pid = 0 };
+
+	command_forget_children(child_fd);
+	return waitid(P_PID, (id_t)pid, &status, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       status.si_pid == pid;
 }
 
 /* Read what there is. Returns false at the end of the pipe. */
@@ -154,27 +160,15 @@ static bool collect(struct run *run)
 	}
 }
 
-/* Has the command itself exited? It stays what it is, to be reaped by finish(). */
-static bool has_exited(const struct run *run)
-{
-	struct signalfd_siginfo signal_info;
-	siginfo_t status = { .si_pid = 0 };
-
-	/* First, so that the next signal is of a child that ends after this. */
-	(void)!read(run->child_fd, &signal_info, sizeof(signal_info));
-	return waitid(P_PID, (id_t)run->pid, &status, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-	       status.si_pid == run->pid;
-}
-
 /*
  * Until the child has exited, printed too much, the deadline has passed or nobody wants to know.
  * The end of the pipe alone says nothing: a child may close it and live on, and a grandchild may
  * hold it long after.
  */
-static void follow(struct run *run, uint64_t deadline_ns, int cancel_fd)
+static void follow(struct run *run, uint64_t deadline_ns, int child_fd, int cancel_fd)
 {
 	struct pollfd fds[3] = {
-		{ .fd = run->child_fd, .events = POLLIN },
+		{ .fd = child_fd, .events = POLLIN },
 		{ .fd = run->out_fd, .events = POLLIN },
 		{ .fd = cancel_fd, .events = POLLRDHUP },
 	};
@@ -195,7 +189,7 @@ static void follow(struct run *run, uint64_t deadline_ns, int cancel_fd)
 		if (fds[1].revents && !collect(run)) {
 			fds[1].fd = -1;
 		}
-		if (fds[0].revents && has_exited(run)) {
+		if (fds[0].revents && has_ended(child_fd, run->pid)) {
 			run->exited = true;
 			collect(run);
 			return;
@@ -207,18 +201,21 @@ static void follow(struct run *run, uint64_t deadline_ns, int cancel_fd)
  * Kill the group while its leader is not reaped yet, so that the number still means this group;
  * and the leader by itself, should it have left for another group.
  */
-static void finish(struct run *run, siginfo_t *status)
+static void finish(struct run *run, int child_fd, siginfo_t *status)
 {
-	struct pollfd child = { .fd = run->child_fd, .events = POLLIN };
-	uint64_t end_ns = clock_now_ns() + KILL_NS;
+	struct pollfd child = { .fd = child_fd, .events = POLLIN };
+	uint64_t deadline_ns = clock_now_ns() + KILL_NS;
+	bool ended = run->exited;
 
 	*status = (siginfo_t){ .si_pid = 0 };
 	kill(-run->pid, SIGKILL);
 	kill(run->pid, SIGKILL);
-	while (!has_exited(run) && poll(&child, 1, clock_poll_ms(end_ns)) > 0) {
+	while (!ended && poll(&child, 1, clock_poll_ms(deadline_ns)) > 0) {
+		ended = has_ended(child_fd, run->pid);
 	}
-	waitid(P_PID, (id_t)run->pid, status, WEXITED | WNOHANG);
-	io_close(&run->child_fd);
+	if (ended) {
+		waitid(P_PID, (id_t)run->pid, status, WEXITED);
+	}
 	io_close(&run->out_fd);
 }
 
@@ -236,9 +233,17 @@ static void judge_output(const struct run *run, struct command_result *result)
 	} else {
 		result->ok = true;
 		result->timed_out = false;
+		result->stopped = false;
 		memcpy(result->text, run->out, len);
 		result->text[len] = '\0';
 	}
+}
+
+/* Is this a signal by which a service is told to stop, sent to all of its processes perhaps? */
+static bool asks_to_stop(int signal_number)
+{
+	return signal_number == SIGTERM || signal_number == SIGINT || signal_number == SIGHUP ||
+	       signal_number == SIGQUIT;
 }
 
 static void judge(const struct run *run, const siginfo_t *status, uint64_t timeout_ns,
@@ -254,14 +259,33 @@ static void judge(const struct run *run, const siginfo_t *status, uint64_t timeo
 		result->timed_out = true;
 	} else if (status->si_code != CLD_EXITED) {
 		fail(result, "the command was killed by signal %d", status->si_status);
+		result->stopped = asks_to_stop(status->si_status);
 	} else if (status->si_status != 0) {
 		fail(result, "the command exited with status %d", status->si_status);
+		/* What a shell makes of it when the program that it waited for has died of it. */
+		result->stopped = asks_to_stop(status->si_status - SHELL_SIGNALED);
 	} else {
 		judge_output(run, result);
 	}
 }
 
-void command_run(const char *path, uint64_t timeout_ns, int cancel_fd,
+int command_watch_children(void)
+{
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	return signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void command_forget_children(int child_fd)
+{
+	struct signalfd_siginfo info;
+
+	(void)!read(child_fd, &info, sizeof(info));
+}
+
+void command_run(const char *path, uint64_t timeout_ns, int child_fd, int cancel_fd,
 	struct command_result *result)
 {
 	uint64_t deadline_ns = clock_now_ns() + timeout_ns;
@@ -273,8 +297,8 @@ void command_run(const char *path, uint64_t timeout_ns, int cancel_fd,
 		fail(result, "the command cannot be run: %s", strerror(error));
 		return;
 	}
-	follow(&run, deadline_ns, cancel_fd);
-	finish(&run, &status);
+	follow(&run, deadline_ns, child_fd, cancel_fd);
+	finish(&run, child_fd, &status);
 	command_kill_children();
 	judge(&run, &status, timeout_ns, result);
 }

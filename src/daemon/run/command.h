@@ -16,9 +16,19 @@
 struct command_result {
 	bool ok;
 	bool timed_out;		/* not ok, because it took too long */
+	bool stopped;		/* not ok, because of a signal that asks a service to stop */
 	/* The first line that was printed, or what went wrong; no '\n', always printable. */
 	char text[PROTOCOL_LINE_MAX_BYTES];
 };
+
+/*
+ * Returns a descriptor that is readable when a child of this process has ended, or -1 with errno.
+ * (Not a pidfd for each: kernels before 5.3 have none, and filters refuse it.)
+ */
+int command_watch_children(void);
+
+/* CHILD_FD becomes readable when the next child ends, whoever has ended until now. */
+void command_forget_children(int child_fd);
 
 /*
  * Execute PATH (absolute) without arguments: environment PATH and LC_ALL=C, standard input and
@@ -29,9 +39,10 @@ struct command_result {
  * happened, its whole process group, and every descendant that left the group, is dead when
  * this returns.
  *
- * Blocks for at most TIMEOUT_NS and the time a kill takes. Gives up early once CANCEL_FD hangs up.
+ * CHILD_FD is of command_watch_children(). Blocks for at most TIMEOUT_NS and the time a kill takes.
+ * Gives up early once CANCEL_FD hangs up.
  */
-void command_run(const char *path, uint64_t timeout_ns, int cancel_fd,
+void command_run(const char *path, uint64_t timeout_ns, int child_fd, int cancel_fd,
 	struct command_result *result);
 
 /*

@@ -3,165 +3,97 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/compat.h"
 #include "common/fdpass.h"
 #include "common/io.h"
+#include "daemon/run/keeper.h"
 
-/* What the process may need beyond the command's own deadline: to kill it and to say so. */
+/* What the runner may need beyond the command's own deadline: to kill it and to say so. */
 #define GRACE_NS (1500 * CLOCK_MS)
 
-/* Between two starts: one that dies at once must not become a fork bomb of ours. */
-#define RESTART_NS (100 * CLOCK_MS)
-
-/* How long a process may take to begin: it does in a millisecond or two, on a machine at rest. */
-#define BEGIN_MS 5000
-
-/* How long a process may take to end by itself when the server stops. */
+/* How long keeper and runner may take to end when the server stops. */
 #define END_MS 1500
 
-enum exchange { EXCHANGE_DONE, EXCHANGE_DIED, EXCHANGE_HUNG, EXCHANGE_OUTDATED };
+enum exchange { EXCHANGE_DONE, EXCHANGE_DIED, EXCHANGE_OUTDATED, EXCHANGE_HUNG, EXCHANGE_OVER };
 
 struct runner {
-	const struct runner_config *config;
-	int watch_fd;		/* epoll over the next two */
-	int timer_fd;
-	uint64_t not_before_ns;	/* main's: when the next process may be started */
-
-	pthread_mutex_t lock;	/* protects what follows */
-	pthread_cond_t changed;
-	pid_t pid;
-	int pid_fd;
-	int sock_fd;		/* -1: no process that could be asked */
-	bool busy;		/* runner_run() uses sock_fd and pid_fd: main leaves them alone */
-	bool given_up;
+	const struct sandbox *sandbox;
+	pid_t keeper;
+	int report_fd;			/* main reads, anyone writes; -1: the keeper is gone */
+	int run_fd;			/* the leading worker's */
+	uint64_t last_id;		/* the leading worker's, too */
+	struct message_answer answer;
+	/* main's word to the leading worker, before it shuts run_fd down; which says the rest */
+	atomic_bool given_up;
 };
 
-static int open_watch(struct runner *runner)
+/* Fork the keeper. Returns the call that failed, with errno, or NULL. */
+static const char *start_keeper(struct runner *runner, const struct runner_config *config)
 {
-	struct epoll_event event = { .events = EPOLLIN };
+	int run[2];
+	int report[2];
 
-	runner->watch_fd = epoll_create1(EPOLL_CLOEXEC);
-	runner->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (runner->watch_fd < 0 || runner->timer_fd < 0) {
-		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, run) < 0) {
+		return "socketpair";
 	}
-	return epoll_ctl(runner->watch_fd, EPOLL_CTL_ADD, runner->timer_fd, &event);
+	runner->run_fd = run[0];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report) < 0) {
+		io_close(&run[1]);
+		return "socketpair";
+	}
+	runner->report_fd = report[0];
+	runner->keeper = fork();
+	if (runner->keeper == 0) {
+		keeper_process(run[1], report[1], config);
+	}
+	io_close(&run[1]);
+	io_close(&report[1]);
+	return runner->keeper < 0 ? "fork" : NULL;
 }
 
-static void arm_timer(struct runner *runner, uint64_t at_ns)
+/* Until a runner has settled. Returns 0, or -1 and what has FAILED. */
+static int await_settled(struct runner *runner, struct message_report *failed)
 {
-	struct itimerspec when = { .it_value = clock_timespec(at_ns) };
+	struct pollfd news = { .fd = runner->report_fd, .events = POLLIN };
+	uint64_t deadline_ns = clock_now_ns() + RUNNER_BEGIN_MS * CLOCK_MS;
+	int ready;
 
-	timerfd_settime(runner->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+	do {
+		ready = poll(&news, 1, clock_poll_ms(deadline_ns));
+	} while (ready < 0 && errno == EINTR);
+	*failed = (struct message_report){ ready == 0 ? ETIMEDOUT : ECHILD, "fork" };
+	return ready == 1 && runner_hear(runner, failed) == RUNNER_STARTED ? 0 : -1;
 }
 
-/* The process on the other end of SOCK_FD has settled. Returns 0, or -1 if it could not. */
-static int await_settled(struct runner *runner, int sock_fd)
-{
-	struct pollfd settled = { .fd = sock_fd, .events = POLLIN };
-	enum fdpass_result result;
-	int notify_fd;
-
-	if (poll(&settled, 1, BEGIN_MS) != 1) {
-		return -1;
-	}
-	result = fdpass_receive(sock_fd, &notify_fd);
-	sandbox_watch(runner->config->sandbox, SANDBOX_RUNNER, &notify_fd);
-	return result == FDPASS_GOT || result == FDPASS_NONE ? 0 : -1;
-}
-
-/* It could not begin: errno becomes what it says was in the way. */
-static void reap_unsettled(struct runner *runner)
-{
-	siginfo_t status = { .si_status = 0 };
-
-	if (runner->pid_fd >= 0) {
-		pidfd_send_signal(runner->pid_fd, SIGKILL, NULL, 0);
-	}
-	waitid(P_PID, (id_t)runner->pid, &status, WEXITED);
-	io_close(&runner->pid_fd);
-	errno = status.si_code == CLD_EXITED && status.si_status ? status.si_status : ETIMEDOUT;
-}
-
-/* Fork, and fill in what is known of the child. Lock held, or no other thread yet. */
-static int start_process(struct runner *runner)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		return -1;
-	}
-	runner->not_before_ns = clock_now_ns() + RESTART_NS;
-	runner->pid = fork();
-	if (runner->pid == 0) {
-		runner_process(pair[1], runner->config);
-	}
-	io_close(&pair[1]);
-	if (runner->pid < 0) {
-		io_close(&pair[0]);
-		return -1;
-	}
-	runner->pid_fd = pidfd_open(runner->pid, 0);
-	if (runner->pid_fd < 0 || await_settled(runner, pair[0]) < 0 ||
-	    epoll_ctl(runner->watch_fd, EPOLL_CTL_ADD, runner->pid_fd, &event) < 0) {
-		io_close(&pair[0]);
-		reap_unsettled(runner);
-		return -1;
-	}
-	runner->sock_fd = pair[0];
-	return 0;
-}
-
-static void free_parts(struct runner *runner)
-{
-	int saved = errno;
-
-	io_close(&runner->sock_fd);
-	io_close(&runner->pid_fd);
-	io_close(&runner->timer_fd);
-	io_close(&runner->watch_fd);
-	pthread_cond_destroy(&runner->changed);
-	pthread_mutex_destroy(&runner->lock);
-	free(runner);
-	errno = saved;
-}
-
-struct runner *runner_new(const struct runner_config *config)
+struct runner *runner_new(const struct runner_config *config, struct message_report *failed)
 {
 	struct runner *runner = calloc(1, sizeof(*runner));
-	pthread_condattr_t attributes;
+	const char *call;
 
 	if (!runner) {
+		*failed = (struct message_report){ ENOMEM, "calloc" };
 		return NULL;
 	}
-	runner->config = config;
-	runner->watch_fd = runner->timer_fd = runner->pid_fd = runner->sock_fd = -1;
-	pthread_mutex_init(&runner->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&runner->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
-	/* Should the process be killed, what it was running comes to us, see runner_revive(). */
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	runner->sandbox = config->sandbox;
+	runner->run_fd = runner->report_fd = -1;
 	/* Who started us may have ignored it; then no child's end and status would ever be seen. */
 	signal(SIGCHLD, SIG_DFL);
-	if (open_watch(runner) < 0 || start_process(runner) < 0) {
-		free_parts(runner);
+	call = start_keeper(runner, config);
+	if (call) {
+		failed->error = errno;
+		snprintf(failed->call, sizeof(failed->call), "%s", call);
+	}
+	if (call || await_settled(runner, failed) < 0) {
+		runner_free(runner);
 		return NULL;
 	}
 	return runner;
@@ -169,166 +101,133 @@ struct runner *runner_new(const struct runner_config *config)
 
 int runner_watch_fd(const struct runner *runner)
 {
-	return runner->watch_fd;
+	return runner->report_fd;
 }
 
-/* Has the process died? If so reap it, and what it left behind. Lock held, not busy. */
-static bool bury(struct runner *runner)
+enum runner_news runner_hear(struct runner *runner, struct message_report *failed)
 {
-	siginfo_t status = { .si_pid = 0 };
+	struct message_report report;
+	/* Without taking it: how long it is tells what it is, and what may come with it. */
+	ssize_t got = recv(runner->report_fd, &report, sizeof(report), MSG_PEEK | MSG_DONTWAIT);
+	int notify_fd;
 
-	if (runner->pid_fd < 0) {
-		return true;
+	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+		return RUNNER_NO_NEWS;
 	}
-	if (waitid(P_PID, (id_t)runner->pid, &status, WEXITED | WNOHANG) < 0 ||
-	    !status.si_pid) {
-		return false;
+	if (got == sizeof(report)) {
+		(void)!recv(runner->report_fd, failed, sizeof(*failed), MSG_DONTWAIT);
+		return RUNNER_NOT_STARTED;
 	}
-	epoll_ctl(runner->watch_fd, EPOLL_CTL_DEL, runner->pid_fd, NULL);
-	io_close(&runner->pid_fd);
-	io_close(&runner->sock_fd);
-	command_kill_children();
-	return true;
-}
-
-int runner_revive(struct runner *runner)
-{
-	uint64_t expirations;
-	int result = 0;
-
-	(void)!read(runner->timer_fd, &expirations, sizeof(expirations));
-	pthread_mutex_lock(&runner->lock);
-	/* Short: whoever uses the socket of a dead process sees its end at once. */
-	while (runner->busy) {
-		pthread_cond_wait(&runner->changed, &runner->lock);
+	if (got > 0 && fdpass_receive(runner->report_fd, &notify_fd) != FDPASS_END) {
+		sandbox_watch(runner->sandbox, SANDBOX_RUNNER, &notify_fd);
+		return RUNNER_STARTED;
 	}
-	if (bury(runner) && !runner->given_up) {
-		if (clock_now_ns() < runner->not_before_ns) {
-			arm_timer(runner, runner->not_before_ns);
-		} else if (start_process(runner) < 0) {
-			runner->not_before_ns = clock_now_ns() + RESTART_NS;
-			arm_timer(runner, runner->not_before_ns);
-			result = -1;
-		} else {
-			result = 1;
-		}
-	}
-	pthread_cond_broadcast(&runner->changed);
-	pthread_mutex_unlock(&runner->lock);
-	return result;
+	return RUNNER_NO_KEEPER;
 }
 
 static void fail(struct command_result *result, const char *text)
 {
-	result->ok = false;
-	result->timed_out = false;
+	*result = (struct command_result){ .ok = false };
 	snprintf(result->text, sizeof(result->text), "%s", text);
 }
 
-static enum exchange ask(int sock_fd, uint64_t timeout_ns, uint64_t deadline_ns,
-	struct command_result *result)
+/* Receive an answer to what was asked since FIRST_ID, to RUNNER->answer. */
+static enum exchange await_answer(struct runner *runner, uint64_t first_id, uint64_t deadline_ns)
 {
-	struct pollfd answer = { .fd = sock_fd, .events = POLLIN };
-	ssize_t got;
-	int ready;
+	struct pollfd readable = { .fd = runner->run_fd, .events = POLLIN };
+	struct message_answer *answer = &runner->answer;
 
-	if (send(sock_fd, &timeout_ns, sizeof(timeout_ns), MSG_NOSIGNAL) < 0) {
-		return EXCHANGE_DIED;
-	}
-	do {
-		ready = poll(&answer, 1, clock_poll_ms(deadline_ns));
-	} while (ready < 0 && errno == EINTR);
-	if (ready == 0) {
-		return EXCHANGE_HUNG;
-	}
-	got = recv(sock_fd, result, sizeof(*result), MSG_DONTWAIT);
-	if (got == RUNNER_OUTDATED_BYTES) {
-		return EXCHANGE_OUTDATED;
-	}
-	if (got <= (ssize_t)offsetof(struct command_result, text)) {
-		return EXCHANGE_DIED;
-	}
-	result->text[sizeof(result->text) - 1] = '\0';
-	return EXCHANGE_DONE;
-}
+	for (;;) {
+		int ready = poll(&readable, 1, clock_poll_ms(deadline_ns));
+		ssize_t got;
 
-/* Wait for a process that can be asked, and reserve it. Lock held. */
-static bool reserve(struct runner *runner, uint64_t deadline_ns)
-{
-	struct timespec deadline = clock_timespec(deadline_ns);
-
-	while (!runner->given_up && runner->sock_fd < 0) {
-		if (pthread_cond_timedwait(&runner->changed, &runner->lock, &deadline)) {
-			return false;
+		if (ready < 0 && errno == EINTR) {
+			continue;
+		}
+		if (ready == 0) {
+			return EXCHANGE_HUNG;
+		}
+		got = ready < 0 ? -1 : recv(runner->run_fd, answer, sizeof(*answer), MSG_DONTWAIT);
+		if (got <= 0) {
+			return EXCHANGE_OVER;
+		}
+		if (got == MESSAGE_NOTICE_BYTES) {
+			return *(const char *)answer == MESSAGE_OUTDATED ? EXCHANGE_OUTDATED
+									: EXCHANGE_DIED;
+		}
+		/* That to a request which was sent again may come as well, and late. */
+		if (answer->id >= first_id) {
+			answer->result.text[sizeof(answer->result.text) - 1] = '\0';
+			return EXCHANGE_DONE;
 		}
 	}
-	runner->busy = !runner->given_up;
-	return runner->busy;
 }
 
-static enum exchange ask_reserved(struct runner *runner, uint64_t timeout_ns, uint64_t deadline_ns,
-	struct command_result *result)
+static enum exchange ask(struct runner *runner, uint64_t first_id, uint64_t timeout_ns,
+	uint64_t deadline_ns)
 {
-	enum exchange outcome;
+	struct message_request request = { ++runner->last_id, timeout_ns, deadline_ns };
 
-	pthread_mutex_unlock(&runner->lock);
-	outcome = ask(runner->sock_fd, timeout_ns, deadline_ns, result);
-	if (outcome == EXCHANGE_HUNG) {
-		pidfd_send_signal(runner->pid_fd, SIGKILL, NULL, 0);
+	/* No room: nobody has read the last hundreds. */
+	if (send(runner->run_fd, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+	    errno != EAGAIN) {
+		return EXCHANGE_OVER;
 	}
-	pthread_mutex_lock(&runner->lock);
-	if (outcome != EXCHANGE_DONE) {
-		io_close(&runner->sock_fd);
+	return await_answer(runner, first_id, deadline_ns);
+}
+
+/* Take what is left of requests that were given up. */
+static void forget_answers(struct runner *runner)
+{
+	while (recv(runner->run_fd, &runner->answer, sizeof(runner->answer), MSG_DONTWAIT) > 0) {
 	}
-	runner->busy = false;
-	pthread_cond_broadcast(&runner->changed);
-	return outcome;
 }
 
 void runner_run(struct runner *runner, uint64_t timeout_ns, struct command_result *result)
 {
 	uint64_t deadline_ns = clock_now_ns() + timeout_ns + GRACE_NS;
-	enum exchange outcome = EXCHANGE_OUTDATED;
+	uint64_t first_id = runner->last_id + 1;
+	enum exchange outcome;
 	int deaths = 0;
 
-	pthread_mutex_lock(&runner->lock);
-	while ((outcome == EXCHANGE_OUTDATED || (outcome == EXCHANGE_DIED && deaths < 2)) &&
-	       reserve(runner, deadline_ns)) {
-		outcome = ask_reserved(runner, timeout_ns, deadline_ns, result);
+	forget_answers(runner);
+	do {
+		outcome = ask(runner, first_id, timeout_ns, deadline_ns);
 		deaths += outcome == EXCHANGE_DIED;
+	} while (outcome == EXCHANGE_OUTDATED || (outcome == EXCHANGE_DIED && deaths < 2));
+	if (outcome == EXCHANGE_DONE) {
+		*result = runner->answer.result;
+		return;
 	}
-	if (outcome != EXCHANGE_DONE) {
-		fail(result, runner->given_up ? "the server is stopping"
-					      : "the runner process does not answer");
-		result->timed_out = outcome == EXCHANGE_HUNG;
+	if (outcome == EXCHANGE_HUNG) {
+		(void)!send(runner->report_fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
-	pthread_mutex_unlock(&runner->lock);
+	fail(result, atomic_load_explicit(&runner->given_up, memory_order_acquire)
+			     ? "the server is stopping"
+			     : "the runner process does not answer");
+	result->timed_out = outcome == EXCHANGE_HUNG;
 }
 
 void runner_give_up(struct runner *runner)
 {
-	pthread_mutex_lock(&runner->lock);
-	runner->given_up = true;
-	/* To the process this is the end of its server: it kills its command and exits. */
-	if (runner->sock_fd >= 0) {
-		shutdown(runner->sock_fd, SHUT_RDWR);
-	}
-	pthread_cond_broadcast(&runner->changed);
-	pthread_mutex_unlock(&runner->lock);
+	/* Pairs with runner_run(), which looks after it has seen the end. */
+	atomic_store_explicit(&runner->given_up, true, memory_order_release);
+	/* To the runner this is the end of its server: it kills its command and exits. */
+	(void)shutdown(runner->run_fd, SHUT_RDWR);
 }
 
 void runner_end(struct runner *runner, int patience_ms)
 {
-	struct pollfd gone;
+	/* It hangs up when the last of those who have the other end is gone: the keeper. */
+	struct pollfd gone = { .fd = runner->report_fd };
 
 	runner_give_up(runner);
-	gone = (struct pollfd){ .fd = runner->pid_fd, .events = POLLIN };
-	if (runner->pid_fd >= 0) {
-		if (poll(&gone, 1, patience_ms) <= 0) {
-			pidfd_send_signal(runner->pid_fd, SIGKILL, NULL, 0);
-		}
-		waitid(P_PID, (id_t)runner->pid, &(siginfo_t){ 0 }, WEXITED);
-		command_kill_children();
+	if (runner->report_fd < 0 || shutdown(runner->report_fd, SHUT_WR) < 0) {
+		return;
+	}
+	if (poll(&gone, 1, patience_ms) == 1 && runner->keeper > 0) {
+		/* Main may have reaped it already. */
+		(void)waitpid(runner->keeper, NULL, 0);
 	}
 }
 
@@ -336,6 +235,8 @@ void runner_free(struct runner *runner)
 {
 	if (runner) {
 		runner_end(runner, END_MS);
-		free_parts(runner);
+		io_close(&runner->run_fd);
+		io_close(&runner->report_fd);
+		free(runner);
 	}
 }

@@ -2,100 +2,114 @@
 #include "daemon/run/runner_process.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/fdpass.h"
 #include "common/io.h"
-
-enum { SERVER_FD = 3 };
+#include "daemon/run/command.h"
+#include "daemon/run/messages.h"
 
 /*
- * Leave 0-2 on /dev/null and the server's socket on SERVER_FD; close all the rest, the sockets of
- * the server first of all. A connection that lived on here would never end for its client.
+ * How many times a command is run for one request when it is told to stop along with the service.
+ * It may be told twice, by the terminal and by the one who started it.
  */
-static int settle_descriptors(int server_fd)
-{
-	int null_fd;
+#define TRIES_MAX 4
 
-	if (server_fd != SERVER_FD && dup3(server_fd, SERVER_FD, O_CLOEXEC) < 0) {
-		return -1;
-	}
-	if (io_close_range(SERVER_FD + 1, UINT_MAX) < 0) {
-		return -1;
-	}
-	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null_fd < 0) {
-		return -1;
-	}
-	for (int fd = 0; fd <= 2; fd++) {
-		dup2(null_fd, fd);
-	}
-	return close(null_fd);
-}
-
-/* Become what the runner is meant to be, and tell the server. */
-static int settle(int server_fd, const struct runner_config *config)
+/* Become what the runner is meant to be, and tell main. Returns the call that failed, or NULL. */
+static const char *settle(const struct runner_config *config, int *child_fd)
 {
-	const char ready_byte = 0;
+	const char settled_byte = 0;
 	int notify_fd;
 	int result;
 
-	if (settle_descriptors(server_fd) < 0 ||
-	    (config->privileges && privileges_take(config->privileges) < 0) ||
-	    sandbox_enter(config->sandbox, SANDBOX_RUNNER, &notify_fd) < 0) {
-		return -1;
+	*child_fd = command_watch_children();
+	if (*child_fd < 0) {
+		return "signalfd";
 	}
-	if (notify_fd < 0) {
-		return send(SERVER_FD, &ready_byte, 1, MSG_NOSIGNAL) == 1 ? 0 : -1;
+	if (sandbox_enter(config->sandbox, SANDBOX_RUNNER, &notify_fd) < 0) {
+		return "sandbox";
 	}
-	result = fdpass_send(SERVER_FD, notify_fd);
+	result = notify_fd < 0 ? (int)send(MESSAGE_REPORT_FD, &settled_byte, 1, MSG_NOSIGNAL)
+			       : fdpass_send(MESSAGE_REPORT_FD, notify_fd);
 	io_close(&notify_fd);
-	return result;
+	return result < 0 ? "send" : NULL;
 }
 
-_Noreturn void runner_process(int server_fd, const struct runner_config *config)
+/* Wait for a request. Returns false when the server is gone. */
+static bool next(struct message_request *request)
 {
-	static struct command_result result;
-	const char outdated_byte = 0;
-	uint64_t timeout_ns;
-	sigset_t all;
+	ssize_t got;
+
+	do {
+		got = recv(MESSAGE_RUN_FD, request, sizeof(*request), 0);
+	} while (got < 0 && errno == EINTR);
+	if (got != sizeof(*request)) {
+		return false;
+	}
+	while (recv(MESSAGE_RUN_FD, request, sizeof(*request), MSG_DONTWAIT) > 0) {
+	}
+	return true;
+}
+
+static void run(const struct runner_config *config, uint64_t timeout_ns, int child_fd,
+	struct command_result *result)
+{
+	uint64_t deadline_ns = clock_now_ns() + timeout_ns;
+
+	for (unsigned i = 0; i < TRIES_MAX; i++) {
+		uint64_t now_ns = clock_now_ns();
+
+		if (i > 0 && (!result->stopped || now_ns >= deadline_ns)) {
+			break;
+		}
+		command_run(config->command, i ? deadline_ns - now_ns : timeout_ns, child_fd,
+			MESSAGE_RUN_FD, result);
+	}
+}
+
+static int answer(const struct message_answer *answer)
+{
+	size_t len = offsetof(struct message_answer, result.text) + strlen(answer->result.text) + 1;
+
+	return send(MESSAGE_RUN_FD, answer, len, MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+_Noreturn void runner_process(const struct runner_config *config)
+{
+	static struct message_answer done;
+	struct message_request request;
+	const char *failed;
+	int child_fd;
 
 	prctl(PR_SET_NAME, "ruptimed-runner");
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
-	/* A signal to the server's group, as ^C is, shall not end a command just forked. */
-	setpgid(0, 0);
-	/* So that a command's orphans come here, and not to an init that lets them live. */
+	/* So that a command's orphans come here, and can be killed with the run. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (settle(server_fd, config) < 0) {
-		_exit(errno);
+	failed = settle(config, &child_fd);
+	if (failed) {
+		message_complain(MESSAGE_REPORT_FD, failed, errno);
+		_exit(RUNNER_EXIT_FAILED);
 	}
-	for (;;) {
-		size_t len;
-		ssize_t got = recv(SERVER_FD, &timeout_ns, sizeof(timeout_ns), 0);
-
-		if (got < 0 && errno == EINTR) {
+	close(MESSAGE_REPORT_FD);
+	while (next(&request)) {
+		/* It has waited for another runner, which was stopped. */
+		if (clock_now_ns() >= request.until_ns) {
 			continue;
 		}
-		if (got != sizeof(timeout_ns)) {
-			_exit(0);
-		}
-		command_run(config->command, timeout_ns, SERVER_FD, &result);
+		done.id = request.id;
+		run(config, request.timeout_ns, child_fd, &done.result);
 		/* What hung has run; whoever waits has no time for another run. */
-		if (!result.ok && !result.timed_out && sandbox_is_outdated(config->sandbox)) {
-			(void)!send(SERVER_FD, &outdated_byte, RUNNER_OUTDATED_BYTES, MSG_NOSIGNAL);
-			_exit(0);
+		if (!done.result.ok && !done.result.timed_out &&
+		    sandbox_is_outdated(config->sandbox)) {
+			_exit(RUNNER_EXIT_OUTDATED);
 		}
-		len = offsetof(struct command_result, text) + strlen(result.text) + 1;
-		if (send(SERVER_FD, &result, len, MSG_NOSIGNAL) < 0) {
-			_exit(0);
+		if (answer(&done) < 0) {
+			break;
 		}
 	}
+	_exit(RUNNER_EXIT_OVER);
 }

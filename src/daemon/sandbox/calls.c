@@ -63,7 +63,7 @@ const struct sandbox_calls sandbox_calls_not_served[] = {
 	{ "the directory that names begin in, and what names are hidden by",
 		"chdir fchdir umask" },
 	{ "signals to other processes; tgkill() is judged by its arguments",
-		"kill tkill rt_sigqueueinfo rt_tgsigqueueinfo" },
+		"kill tkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_open pidfd_send_signal" },
 	{ "CPUs, priorities and memory of other processes",
 		"setpriority ioprio_set sched_setattr sched_setparam sched_setscheduler "
 		"sched_setaffinity personality" },
@@ -109,10 +109,9 @@ const struct sandbox_calls sandbox_calls_needed[] = {
 		"bind" },
 	{ "waiting for clients, for the runner, for room in a log",
 		"_newselect epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait "
-		"eventfd2 poll ppoll ppoll_time64 pselect6 pselect6_time64 select "
-		"timerfd_settime timerfd_settime64" },
-	{ "a runner that hangs is killed",
-		"pidfd_send_signal" },
+		"eventfd2 poll ppoll ppoll_time64 pselect6 pselect6_time64 select" },
+	{ "children that are not ours: orphans of a container, jobs of a shell before exec",
+		"wait4 waitid waitpid" },
 	{ "answers and log lines",
 		"write writev pwritev2 splice pipe2" },
 	{ "files to read, of which Landlock says which: /proc, libraries, time zone, users",
@@ -120,7 +119,7 @@ const struct sandbox_calls sandbox_calls_needed[] = {
 		"getdents getdents64 lseek lstat lstat64 newfstatat open openat openat2 "
 		"pread64 read readlink readlinkat readv stat stat64 statfs statfs64 statx" },
 	{ "descriptors; fcntl() is judged by its arguments",
-		"close close_range dup" },
+		"close close_range dup dup2 dup3" },
 	{ "the names of sockets and of the pid file go when the server stops",
 		"unlink unlinkat" },
 	{ "the host: load, uptime, random numbers; limits and users of this process",

@@ -51,22 +51,14 @@ static void refuse_namespaces(struct rules *rules)
 static void refuse_families(struct rules *rules, enum sandbox_role role)
 {
 	struct scmp_arg_cmp unknown = SCMP_CMP64(0, SCMP_CMP_GT, LAST_KNOWN, 0);
-	bool inet = role == SANDBOX_MAIN;
-	bool netlink = role != SANDBOX_RUNNER;
+	bool netlink = role == SANDBOX_SERVER;
 
 	for (uint32_t family = FIRST_FAMILY; family <= LAST_KNOWN; family++) {
-		bool allowed = family == AF_UNIX || (netlink && family == AF_NETLINK) ||
-			       (inet && (family == AF_INET || family == AF_INET6));
-
-		if (!allowed) {
+		if (family != AF_UNIX && !(netlink && family == AF_NETLINK)) {
 			rules_add_int(rules, rules->refuse, "socket", 0, family);
 		}
 	}
 	rules_add(rules, rules->refuse, "socket", 1, &unknown);
-	if (inet) {
-		rules_add_two(rules, rules->refuse, "socket", 0, AF_INET, TYPE_MASK, SOCK_RAW);
-		rules_add_two(rules, rules->refuse, "socket", 0, AF_INET6, TYPE_MASK, SOCK_RAW);
-	}
 }
 
 /*
@@ -193,9 +185,7 @@ void deny_list_make(struct rules *rules, enum sandbox_role role)
 	refuse_namespaces(rules);
 	refuse_families(rules, role);
 	refuse_terminals(rules);
-	if (role != SANDBOX_MAIN) {
-		refuse_owners(rules);
-	}
+	refuse_owners(rules);
 	if (role == SANDBOX_SERVER) {
 		refuse_to_server(rules);
 	}

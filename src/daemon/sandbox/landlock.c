@@ -121,7 +121,7 @@ static bool needs_abstract_sockets(const struct settings *settings)
 /* What is not handled is not limited. */
 static struct domain domain_of(enum sandbox_role role, const struct settings *settings)
 {
-	struct domain domain = { .fs = EXECUTE | REFER };
+	struct domain domain = { .fs = EXECUTE | REFER, .net = BIND_TCP | CONNECT_TCP };
 	bool strict = settings->sandbox == SANDBOX_STRICT;
 
 	if (strict || role == SANDBOX_SERVER) {
@@ -133,9 +133,6 @@ static struct domain domain_of(enum sandbox_role role, const struct settings *se
 	if (role == SANDBOX_SERVER) {
 		domain.fs |= IOCTL_DEV | (strict ? READ : 0);
 		domain.scoped = needs_abstract_sockets(settings) ? 0 : ABSTRACT_SOCKET;
-	}
-	if (role != SANDBOX_MAIN) {
-		domain.net = BIND_TCP | CONNECT_TCP;
 	}
 	return domain;
 }
@@ -180,8 +177,8 @@ static void allow_beside(struct making *making, const char *path, uint64_t acces
 }
 
 /*
- * The files of a command that is replaced are others: then main starts a new runner. So main may
- * do what any of them may, and at SANDBOX_BASIC they are not told apart from their neighbours.
+ * The files of a command that is replaced are others: then the keeper starts a new runner. So it
+ * may do what any of them may, and at SANDBOX_BASIC they are not told apart from their neighbours.
  */
 static void allow_command(struct making *making, const struct command_files *command, bool exactly)
 {
@@ -216,6 +213,8 @@ static void allow_role(struct making *making, const struct settings *settings,
 
 	if (role == SANDBOX_SERVER) {
 		allow_all(making, server_reads, COUNT(server_reads), READ);
+		/* which a daemon puts in the place of standard error, once it serves */
+		allow(making, "/dev/null", WRITE_FILE);
 	} else {
 		allow_command(making, command, strict && role == SANDBOX_RUNNER);
 		allow_all(making, temporary_dirs, COUNT(temporary_dirs), KEEP_FILES);
@@ -225,7 +224,7 @@ static void allow_role(struct making *making, const struct settings *settings,
 	if (role != SANDBOX_SERVER && !strict) {
 		allow(making, "/", REFER);
 	}
-	if (role != SANDBOX_RUNNER) {
+	if (role == SANDBOX_SERVER) {
 		allow_removal(making, settings);
 	}
 }

@@ -4,9 +4,9 @@
 #define RUPTIME_DAEMON_SANDBOX_ROLES_H
 
 enum sandbox_role {
-	SANDBOX_MAIN,		/* starts runners, so it may do all that they may */
+	SANDBOX_KEEPER,		/* starts runners, so it may do all that they may */
 	SANDBOX_RUNNER,		/* and the command that it executes */
-	SANDBOX_SERVER,		/* every other thread: executes nothing, writes no file */
+	SANDBOX_SERVER,		/* main and all threads: execute nothing, write no file */
 	SANDBOX_ROLES,
 };
 

@@ -34,7 +34,7 @@ struct sandbox {
 	bool watching;
 };
 
-/* What the domain of this process allows to execute. Of main, and each runner has its own. */
+/* What the domain of this process allows to execute. The keeper and each runner have their own. */
 static struct command_files command;
 
 bool sandbox_has_strict(const char **why)
@@ -105,9 +105,13 @@ static struct obstacle enter(const struct sandbox *sandbox, enum sandbox_role ro
 static _Noreturn void try_in_child(
 	const struct sandbox *sandbox, enum sandbox_role role, int out_fd)
 {
-	struct obstacle found = enter(sandbox, SANDBOX_MAIN, NULL);
+	struct obstacle found = { .part = NOTHING };
 	int notify_fd;
 
+	/* The runner's sandbox is within the keeper's. */
+	if (role == SANDBOX_RUNNER) {
+		found = enter(sandbox, SANDBOX_KEEPER, NULL);
+	}
 	if (found.part == NOTHING) {
 		found = enter(sandbox, role, &notify_fd);
 	}

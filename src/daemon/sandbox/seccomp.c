@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Filters are made with libseccomp before there is any thread, and installed without it: a runner
- * is forked by a process with threads, where nothing may be allocated.
+ * Filters are made with libseccomp before there is any thread, and installed without it, in each
+ * process that is forked later.
  *
  * What the server does for each request is decided by the number of the call alone. Such answers
  * the kernel keeps in a bitmap, and does not run the filter at all.

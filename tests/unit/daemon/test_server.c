@@ -45,12 +45,13 @@ static unsigned descriptors;
 
 static void start(const char *script, unsigned queue)
 {
+	struct message_report failed;
 	struct settings settings = { .workers = 2, .queue = queue, .max_per_source = 64,
 		.run_timeout_ns = 50 * CLOCK_S };
 
 	command = scratch_command("uptime", script);
 	config = (struct runner_config){ .command = command.text };
-	runner = runner_new(&config);
+	runner = runner_new(&config, &failed);
 	descriptors = process_descriptors();
 	listeners = (struct listener_set){ NULL, 0 };
 	sockets_listen(&listeners, ADDRESS_TCP);
@@ -230,6 +231,7 @@ static void listen_at(const char *text)
 /* Whichever thread cannot be started: no server, an error that says why, and nothing left. */
 START_TEST(test_threads_that_do_not_start)
 {
+	struct message_report failed;
 	struct settings settings = { .workers = 2, .queue = 64, .max_per_source = 64,
 		.run_timeout_ns = CLOCK_S };
 	char text[256];
@@ -237,7 +239,7 @@ START_TEST(test_threads_that_do_not_start)
 
 	command = scratch_command("uptime", "echo line");
 	config = (struct runner_config){ .command = command.text };
-	runner = runner_new(&config);
+	runner = runner_new(&config, &failed);
 	descriptors = process_descriptors();
 	for (refused_thread = 0;; refused_thread++) {
 		listeners = (struct listener_set){ NULL, 0 };

@@ -30,6 +30,7 @@
 
 static struct sockets_pair nobody;	/* who could cancel, and does not */
 static struct command_result result;
+static int child_fd;
 
 /* As the runner is, whatever make has left open. */
 static void set_up(void)
@@ -44,11 +45,14 @@ static void set_up(void)
 	}
 	process_adopt_orphans();
 	nobody = sockets_unix_pair();
+	child_fd = command_watch_children();
+	ck_assert_int_ge(child_fd, 0);
 }
 
 static void tear_down(void)
 {
 	sockets_close(&nobody);
+	io_close(&child_fd);
 }
 
 /* Run PATH, and check what holds whatever it does. Returns how long it took. */
@@ -59,7 +63,7 @@ static uint64_t run(const char *path, uint64_t timeout_ns, int cancel_fd)
 	uint64_t took_ns;
 
 	memset(&result, 'x', sizeof(result));
-	command_run(path, timeout_ns, cancel_fd, &result);
+	command_run(path, timeout_ns, child_fd, cancel_fd, &result);
 	took_ns = clock_now_ns() - began_ns;
 	ck_assert_msg(!process_has_children(), "a descendant is left");
 	ck_assert_uint_eq(process_descriptors(), descriptors);
@@ -219,7 +223,7 @@ START_TEST(test_low_descriptors)
 				close(fd);
 			}
 		}
-		command_run(command.text, FAR_NS, nobody.server_fd, &result);
+		command_run(command.text, FAR_NS, child_fd, nobody.server_fd, &result);
 		for (int fd = 0; fd < 3; fd++) {
 			dup2(saved[fd], fd);
 			close(saved[fd]);
@@ -275,6 +279,26 @@ START_TEST(test_kill_children)
 }
 END_TEST
 
+/* By which signals a service is told to stop, and by which it is not; also as a shell says it. */
+START_TEST(test_stopped)
+{
+	static const struct {
+		const char *script;
+		bool stopped;
+	} cases[] = {
+		{ "kill -TERM $$", true }, { "kill -INT $$", true }, { "kill -HUP $$", true },
+		{ "kill -QUIT $$", true }, { "exit 143", true }, { "exit 130", true },
+		{ "kill -KILL $$", false }, { "kill -SEGV $$", false }, { "exit 15", false },
+		{ "exit 139", false }, { "echo good", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		run(scratch_command("uptime", cases[i].script).text, FAR_NS, nobody.server_fd);
+		ck_assert_msg(result.stopped == cases[i].stopped, "%s", cases[i].script);
+	}
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("command");
@@ -290,6 +314,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_what_it_is_given);
 	tcase_add_test(tcase, test_low_descriptors);
 	tcase_add_test(tcase, test_cancel);
+	tcase_add_test(tcase, test_stopped);
 	tcase_add_test(tcase, test_kill_children);
 	suite_add_tcase(suite, tcase);
 	return suite;

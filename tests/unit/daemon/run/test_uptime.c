@@ -18,10 +18,11 @@ static struct stats_counters counters;
 
 static void set_up(void)
 {
+	struct message_report failed;
 	memset(&counters, 0, sizeof(counters));
 	command = scratch_path("uptime");
 	config = (struct runner_config){ .command = command.text };
-	runner = runner_new(&config);
+	runner = runner_new(&config, &failed);
 	ck_assert_ptr_nonnull(runner);
 }
 

@@ -112,14 +112,14 @@ START_TEST(test_files)
 }
 END_TEST
 
-/* What the runner has to be able to do, it can; main can do that as well. */
+/* What the runner has to be able to do, it can; the keeper can do that as well. */
 START_TEST(test_may_execute)
 {
 	const struct jail_probe probe = { NULL, probe_execute_another, 0, SANDBOX_BASIC };
 
 	ck_assert_int_eq(jail_try(&probe, SANDBOX_RUNNER, SANDBOX_BASIC).error, JAIL_GONE);
-	ck_assert_int_eq(jail_try(&probe, SANDBOX_MAIN, SANDBOX_BASIC).error, JAIL_GONE);
-	ck_assert_int_eq(jail_try(&probe, SANDBOX_MAIN, jail_highest()).error, JAIL_GONE);
+	ck_assert_int_eq(jail_try(&probe, SANDBOX_KEEPER, SANDBOX_BASIC).error, JAIL_GONE);
+	ck_assert_int_eq(jail_try(&probe, SANDBOX_KEEPER, jail_highest()).error, JAIL_GONE);
 }
 END_TEST
 

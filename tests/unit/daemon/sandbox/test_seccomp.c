@@ -216,8 +216,8 @@ static const struct jail_probe refused[] = {
 
 /* By their arguments, which not every architecture shows. */
 static const struct jail_probe refused_sockets[] = {
-	{ "socket", probe_inet, JAIL_BOTH, SANDBOX_BASIC },
-	{ "socket", probe_disguised_inet, JAIL_BOTH, SANDBOX_BASIC },
+	{ "socket", probe_inet, JAIL_ALL, SANDBOX_BASIC },
+	{ "socket", probe_disguised_inet, JAIL_ALL, SANDBOX_BASIC },
 	{ "socket", probe_raw, JAIL_ALL, SANDBOX_BASIC },
 	{ "socket", probe_packet, JAIL_ALL, SANDBOX_BASIC },
 	{ "socket", probe_vsock, JAIL_ALL, SANDBOX_BASIC },
@@ -252,7 +252,7 @@ START_TEST(test_foreign_calls)
 {
 	const struct jail_probe probe = { NULL, probe_foreign, JAIL_ALL, SANDBOX_BASIC };
 
-	if (sandbox_seccomp_lacks() || jail_try(&probe, SANDBOX_MAIN, SANDBOX_OFF).error == 0) {
+	if (sandbox_seccomp_lacks() || jail_try(&probe, SANDBOX_KEEPER, SANDBOX_OFF).error == 0) {
 		return;
 	}
 	for (int role = 0; role < SANDBOX_ROLES; role++) {
@@ -290,16 +290,11 @@ static int probe_netlink(void)
 	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
 }
 
-static int probe_datagrams(void)
-{
-	return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-}
-
 /* What each of them needs it has, also where a filter cannot tell one socket from another. */
 START_TEST(test_own_sockets)
 {
 	static const struct jail_probe needed[SANDBOX_ROLES] = {
-		[SANDBOX_MAIN] = { NULL, probe_datagrams, 0, SANDBOX_BASIC },
+		[SANDBOX_KEEPER] = { NULL, probe_unix, 0, SANDBOX_BASIC },
 		[SANDBOX_RUNNER] = { NULL, probe_unix, 0, SANDBOX_BASIC },
 		[SANDBOX_SERVER] = { NULL, probe_netlink, 0, SANDBOX_BASIC },
 	};

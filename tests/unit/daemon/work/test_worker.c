@@ -43,11 +43,12 @@ static int may_end_fd;
 
 static void start(struct scratch_path path, unsigned count)
 {
+	struct message_report failed;
 	descriptors = process_descriptors();
 	running_fd = may_end_fd = -1;
 	command = path;
 	config = (struct runner_config){ .command = command.text };
-	runner = runner_new(&config);
+	runner = runner_new(&config, &failed);
 	ck_assert_ptr_nonnull(runner);
 	queue = queue_new();
 	stats = stats_new(count);

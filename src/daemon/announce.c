@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/announce.h"
+
+#include <stdbool.h>
+
+#include "common/log.h"
+#include "common/prefix.h"
+#include "daemon/listen/udp_socket.h"
+#include "daemon/policy/udp_policy.h"
+
+static void announce_buffer(const struct listener *listener, const char *text)
+{
+	int bytes = udp_socket_buffer_bytes(listener->fd);
+
+	log_info("receive buffer of %s: %d bytes%s", text, bytes,
+		bytes < UDP_SOCKET_BUFFER_BYTES ? ", for want of net.core.rmem_max" : "");
+}
+
+static void warn_of_reflection(const struct settings *settings)
+{
+	static const char danger[] = "others can have answers sent to whom they like";
+
+	if (settings->udp_open) {
+		log_warning("--udp-open: %s", danger);
+	}
+	for (unsigned i = 0; i < settings->udp_allow_count; i++) {
+		const struct prefix *network = &settings->udp_allow[i];
+		char text[PREFIX_TEXT_BYTES];
+
+		if (udp_policy_is_wide(network)) {
+			log_warning("--udp-allow=%s: %s", prefix_format(network, text), danger);
+		}
+	}
+}
+
+void announce_listeners(const struct listener_set *listeners, const struct settings *settings)
+{
+	const struct listener *all = listeners->all;
+	bool udp = false;
+
+	for (unsigned i = 0; i < listeners->count; i++) {
+		char text[ADDRESS_TEXT_MAX];
+
+		/* '*' has a socket for each family, and one line. */
+		if (i > 0 && address_equal(&all[i].address, &all[i - 1].address)) {
+			continue;
+		}
+		address_format(&all[i].address, text, sizeof(text));
+		log_info("listening %s", text);
+		if (all[i].address.scheme == ADDRESS_UDP) {
+			announce_buffer(&all[i], text);
+			udp = true;
+		}
+	}
+	if (udp) {
+		warn_of_reflection(settings);
+	}
+}
