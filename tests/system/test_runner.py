@@ -248,7 +248,8 @@ class Confinement(RunnerCase):
 
     def runner_has_only_its_own(self):
         """/dev/null, its end of the pair, and what the run under way needs; no other file."""
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        # One that dies at this moment shows its files to root alone.
+        with contextlib.suppress(FileNotFoundError, PermissionError, ProcessLookupError):
             ours = list(links(self.runner().pid).values())
             theirs = links(self.daemon.pid).values()
             sockets = [target for target in ours if target.startswith("socket:")]
