@@ -46,7 +46,7 @@ static int bind_source(struct lane *lane, int fd)
 	uint32_t host = (lane->number % 126 + 1) << 16 | (state->source++ % SOURCES + 1);
 
 	source.sin_addr.s_addr = htonl(((uint32_t)IN_LOOPBACKNET << 24) | host);
-	/* qemu's user mode lacks it: there bind() chooses, out of the ports of this source alone. */
+	/* qemu-user lacks it: there bind() chooses, among the ports of this source alone. */
 	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
 	return bind(fd, (const struct sockaddr *)&source, sizeof(source));
 }
