@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/compat.h"
 #include "common/io.h"
+#include "common/thread.h"
 
 #define EVENTS_AT_ONCE	 256
 #define LAUNCHES_AT_ONCE 64		/* so that answers never wait for long behind sending */
@@ -439,7 +440,7 @@ void lane_fini(struct lane *lane)
 
 int lane_start(struct lane *lane)
 {
-	int error = pthread_create(&lane->thread, NULL, lane_main, lane);
+	int error = thread_start(&lane->thread, lane_main, lane);
 
 	errno = error;
 	return error ? -1 : 0;

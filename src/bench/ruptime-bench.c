@@ -19,6 +19,7 @@
 #include "bench/report.h"
 #include "bench/run.h"
 #include "common/io.h"
+#include "common/thread.h"
 
 enum exit_status {
 	EXIT_OK = 0,
@@ -242,6 +243,9 @@ int main(int argc, char **argv)
 	static struct bench bench;
 	int status;
 
+	if (thread_raise_main_stack() < 0) {
+		return EXIT_SYSTEM;
+	}
 	switch (bench_options_parse(&bench.options, argc, argv)) {
 	case OPTIONS_SHOWN:
 		return fflush(stdout) == 0 ? EXIT_OK : complain_errno("standard output");

@@ -25,6 +25,7 @@
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/protocol.h"
+#include "common/thread.h"
 
 #define REQUEST_TYPE	1
 #define RING		4096u		/* a power of two */
@@ -179,7 +180,7 @@ static int start_receiver(struct msgq_state *state)
 	sigemptyset(&stop_set);
 	sigaddset(&stop_set, STOP_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &stop_set, NULL);
-	error = pthread_create(&state->receiver, NULL, receive_main, state);
+	error = thread_start(&state->receiver, receive_main, state);
 	state->receiving = error == 0;
 	errno = error;
 	return error ? -1 : 0;

@@ -19,6 +19,7 @@
 
 #include "common/io.h"
 #include "common/resolve.h"
+#include "common/thread.h"
 
 struct question {
 	struct question *next;
@@ -159,20 +160,17 @@ static void *answer_questions(void *arg)
 /* Signals are for the loop. */
 static int start_thread(struct resolver *resolver)
 {
-	pthread_attr_t attributes;
 	pthread_t thread;
 	sigset_t all;
 	sigset_t before;
 	int error;
 
 	sigfillset(&all);
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&thread, &attributes, answer_questions, resolver);
+	error = thread_start(&thread, answer_questions, resolver);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
 	if (!error) {
+		pthread_detach(thread);
 		resolver->threads++;
 		resolver->references++;
 	}

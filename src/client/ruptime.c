@@ -11,6 +11,7 @@
 #include "client/ask.h"
 #include "client/options.h"
 #include "common/io.h"
+#include "common/thread.h"
 
 enum {
 	EXIT_ANSWERED = 0,
@@ -67,6 +68,9 @@ int main(int argc, char **argv)
 {
 	struct options options;
 
+	if (thread_raise_main_stack() < 0) {
+		return EXIT_SYSTEM;
+	}
 	/* A reader that has gone is an error of write(), told by the exit code. */
 	signal(SIGPIPE, SIG_IGN);
 	switch (client_options_parse(&options, argc, argv)) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/thread.h"
 
 #define LINE_PATIENCE_NS (200 * CLOCK_MS)
 #define PATIENCE_NS	 (1 * CLOCK_S)
@@ -142,7 +143,7 @@ int line_writer_start(struct line_writer *writer)
 {
 	int error = writer->started
 			    ? 0
-			    : pthread_create(&writer->thread, NULL, writer_main, writer);
+			    : thread_start(&writer->thread, writer_main, writer);
 
 	writer->started = !error;
 	errno = error;

@@ -26,6 +26,7 @@
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "common/thread.h"
 #include "daemon/announce.h"
 #include "daemon/life/daemonize.h"
 #include "daemon/life/notify.h"
@@ -455,6 +456,9 @@ int main(int argc, char **argv)
 	int status;
 
 	io_fill_standard();
+	if (thread_raise_main_stack() < 0) {
+		return EXIT_NOT_PERMITTED;
+	}
 	/* Names of services and users may be looked up while there is nothing to tidy up yet. */
 	signals_end_at_once(NULL);
 	switch (daemon_options_parse(&daemon->settings, argc, argv)) {

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "common/thread.h"
 
 /* Between two rounds of a thread whose poll() fails. */
 #define BLIND_REST_MS 20
@@ -77,7 +78,7 @@ int ingress_poll(struct ingress *ingress, unsigned count, int wait_ms)
 
 int ingress_run(struct ingress *ingress, void *(*main)(void *))
 {
-	int error = pthread_create(&ingress->thread, NULL, main, ingress);
+	int error = thread_start(&ingress->thread, main, ingress);
 
 	errno = error;
 	ingress->running = !error;

@@ -16,6 +16,7 @@
 #include "common/interrupt.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "common/thread.h"
 
 /* What one wake-up of the dispatcher is good for. */
 #define BURST_MESSAGES 32
@@ -167,7 +168,7 @@ struct msgq_receiver *msgq_receiver_start(struct msgq *msgq, int write_fd, unsig
 	}
 	error = receiver->stop_fd < 0
 			? errno
-			: pthread_create(&receiver->thread, NULL, receiver_main, receiver);
+			: thread_start(&receiver->thread, receiver_main, receiver);
 	if (error) {
 		free_receiver(receiver);
 		errno = error;

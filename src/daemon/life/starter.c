@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "common/thread.h"
+
 struct starter {
 	pthread_t thread;
 	pthread_mutex_t lock;	/* protects what follows */
@@ -48,7 +50,7 @@ struct starter *starter_new(void)
 	}
 	pthread_mutex_init(&starter->lock, NULL);
 	pthread_cond_init(&starter->changed, NULL);
-	error = pthread_create(&starter->thread, NULL, starter_main, starter);
+	error = thread_start(&starter->thread, starter_main, starter);
 	if (error) {
 		free(starter);
 		errno = error;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/thread.h"
 #include "daemon/reply/lingering.h"
 #include "daemon/reply/passed_fd.h"
 #include "daemon/reply/reply.h"
@@ -108,7 +109,7 @@ struct fdpass_writer *fdpass_writer_start(
 	pthread_mutex_init(&writer->lock, NULL);
 	clock_init_condition(&writer->called);
 	error = writer->lingering
-			? pthread_create(&writer->thread, NULL, fdpass_writer_main, writer)
+			? thread_start(&writer->thread, fdpass_writer_main, writer)
 			: ENOMEM;
 	if (error) {
 		free_parts(writer);

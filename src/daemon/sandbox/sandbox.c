@@ -14,6 +14,7 @@
 
 #include "common/io.h"
 #include "common/log.h"
+#include "common/thread.h"
 #include "daemon/life/privileges.h"
 #include "daemon/sandbox/command_files.h"
 #include "daemon/sandbox/filter.h"
@@ -304,7 +305,7 @@ int sandbox_start_watching(struct sandbox *sandbox)
 	int error = 0;
 
 	if (sandbox && sandbox->notifies) {
-		error = pthread_create(&sandbox->thread, NULL, watch_main, sandbox);
+		error = thread_start(&sandbox->thread, watch_main, sandbox);
 		sandbox->watching = !error;
 	}
 	errno = error;

@@ -22,6 +22,9 @@
 /* System calls that have a limit of their own in the log; others share one with these. */
 #define LIMITS 64
 
+/* Between two rounds when poll() fails. */
+#define POLL_FAILED_MS 100
+
 struct watched {
 	enum sandbox_role role;
 	int notify_fd;
@@ -128,6 +131,8 @@ static bool watch_once(struct watch *watch, int from_fd)
 		fds[i + 1] = (struct pollfd){ watch->all[i].notify_fd, POLLIN, 0 };
 	}
 	if (poll(fds, watch->count + 1, -1) <= 0) {
+		/* Not for long: this thread must not take a processor from those that serve. */
+		(void)poll(NULL, 0, POLL_FAILED_MS);
 		return true;
 	}
 	/* Backwards, since forgetting one moves the last one there. */

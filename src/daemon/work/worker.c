@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/thread.h"
 #include "daemon/queue/request.h"
 #include "daemon/reply/lingering.h"
 #include "daemon/reply/reply.h"
@@ -250,7 +251,7 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 		worker->counters = stats_of(stats, first + i);
 		worker->lingering = lingering_new(LINGERING_USUAL, connections);
 		error = worker->lingering
-				? pthread_create(&worker->thread, NULL, worker_main, worker)
+				? thread_start(&worker->thread, worker_main, worker)
 				: ENOMEM;
 		if (error) {
 			lingering_free(worker->lingering);
