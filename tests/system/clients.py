@@ -55,6 +55,24 @@ class StampCommand:
         return os.path.getsize(self._runs)
 
 
+class Gate:
+    """A command that waits in DIRECTORY until it is opened, once and for all."""
+
+    def __init__(self, directory):
+        self.path = harness.fake_command(directory, """
+            echo >'%s/started'
+            while ! [ -e '%s/open' ]; do sleep 0.01; done
+            echo up""" % (directory, directory))
+        self._directory = directory
+
+    def wait_started(self):
+        harness.wait_for(lambda: os.path.exists(self._directory + "/started"), what="a run")
+
+    def open(self):
+        with open(self._directory + "/open", "w", encoding="ascii"):
+            pass
+
+
 def split(address):
     """(host, port) of an address such as tcp://[::1]:4711; any local one for '*'."""
     host, _, port = address.partition("://")[2].rpartition(":")

@@ -89,6 +89,11 @@ def _ended(_signum, _frame):
 
 def main():
     """Run the cases of the calling program, or those named in argv. The TAP driver judges."""
+    # nohup(1), and a script for what it runs in the background, have them ignored: so they would be
+    # by all that the tests start.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, _late)
     signal.signal(signal.SIGTERM, _ended)
     loader = unittest.TestLoader()

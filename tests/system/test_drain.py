@@ -51,24 +51,6 @@ class UnderLoad(unittest.TestCase):
                 clients.expect_all_answered(self, clients.finish_crowd(load), but=["refused"])
 
 
-class Gate:
-    """A command that waits in DIRECTORY until it is opened, once and for all."""
-
-    def __init__(self, directory):
-        self.path = harness.fake_command(directory, """
-            echo >'%s/started'
-            while ! [ -e '%s/open' ]; do sleep 0.01; done
-            echo up""" % (directory, directory))
-        self._directory = directory
-
-    def wait_started(self):
-        harness.wait_for(lambda: os.path.exists(self._directory + "/started"), what="a run")
-
-    def open(self):
-        with open(self._directory + "/open", "w", encoding="ascii"):
-            pass
-
-
 class InTheKernel(unittest.TestCase):
     """What the server had no room for yet waits in the kernel; it was there all the same."""
 
@@ -76,7 +58,7 @@ class InTheKernel(unittest.TestCase):
         stack = contextlib.ExitStack()
         self.addCleanup(stack.close)
         self.directory = stack.enter_context(harness.tempdir())
-        self.gate = Gate(self.directory)
+        self.gate = clients.Gate(self.directory)
 
     def daemon(self, address):
         os.chmod(self.directory, 0o777)
@@ -143,7 +125,7 @@ class HungCommand(unittest.TestCase):
     def setUp(self):
         stack = contextlib.ExitStack()
         self.addCleanup(stack.close)
-        self.gate = Gate(stack.enter_context(harness.tempdir()))
+        self.gate = clients.Gate(stack.enter_context(harness.tempdir()))
         self.daemon = stack.enter_context(
             harness.Daemon("-l", "tcp://127.0.0.1:0", "-l", "udp://127.0.0.1:0",
                            "--run-timeout=1m", command=self.gate.path,

@@ -2,7 +2,9 @@
 """The harness notices what it promises to notice: tried on make-believe daemons."""
 
 import os
+import re
 import signal
+import sys
 import unittest
 
 import harness
@@ -80,6 +82,20 @@ class MakeBelieve(unittest.TestCase):
     def test_killed_by_the_test(self):
         with self.daemon(READY + "exec sleep 60") as daemon:
             self.assertEqual(daemon.stop(signal.SIGKILL), -signal.SIGKILL)
+
+
+class Signals(unittest.TestCase):
+    def test_none_is_ignored(self):
+        """Also where the caller has them ignored."""
+        with open("/proc/self/status", encoding="ascii") as status:
+            ignored = int(re.search(r"^SigIgn:\t(\w+)", status.read(), re.MULTILINE)[1], 16)
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            self.assertFalse(ignored >> number - 1 & 1, number)
+        if "NESTED" not in os.environ:
+            done = harness.run(["sh", "-c", "trap '' HUP INT QUIT; exec \"$@\"", "sh",
+                                sys.executable, "-B", __file__, self.id().partition(".")[2]],
+                               env={"NESTED": "1"})
+            self.assertRegex(done.stdout, "^ok 1 ")
 
 
 if __name__ == "__main__":
