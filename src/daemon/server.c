@@ -16,6 +16,7 @@
 #include "daemon/listen/udp_socket.h"
 #include "daemon/policy/connections.h"
 #include "daemon/reply/fdpass_writer.h"
+#include "daemon/reply/path_writer.h"
 #include "daemon/run/uptime.h"
 #include "daemon/stats.h"
 #include "daemon/work/worker.h"
@@ -42,6 +43,13 @@ static const struct {
 	[FDPASS_ACCEPTOR] = { listener_is_fdpass, fdpass_acceptor_start, 1 },
 };
 
+/* Whose counters are whose: those of the ingress threads come first. */
+enum {
+	FDPASS_WRITER = INGRESS_COUNT,
+	FIRST_PATH_WRITER,
+	FIRST_WORKER = FIRST_PATH_WRITER + PATH_WRITER_THREADS,
+};
+
 struct server {
 	const struct listener_set *listeners;
 	struct connections *connections;
@@ -49,7 +57,7 @@ struct server {
 	struct queue *queue;
 	_Atomic uint64_t rest_ns;		/* the workers to the acceptor: batch_wait.h */
 	struct uptime *uptime;
-	struct fdpass_writer *writer;		/* NULL: nothing listens for descriptors */
+	struct worker_writers writers;
 	struct worker_pool *workers;
 	struct ingress ingress[INGRESS_COUNT];
 };
@@ -95,6 +103,30 @@ static int start_ingress(struct server *server, unsigned kind, const struct sett
 	return kinds[kind].start(ingress);
 }
 
+/* Those that the listeners need. Returns 0, or -1 with errno. */
+static int start_writers(struct server *server)
+{
+	const struct listener_set *listeners = server->listeners;
+	struct worker_writers *writers = &server->writers;
+
+	if (has_work(listeners, FDPASS_ACCEPTOR)) {
+		writers->fdpass = fdpass_writer_start(
+			server->connections, stats_of(server->stats, FDPASS_WRITER));
+		if (!writers->fdpass) {
+			return -1;
+		}
+	}
+	for (unsigned i = 0; i < listeners->count && !writers->paths; i++) {
+		if (listeners->all[i].address.scheme == ADDRESS_UNIX_DGRAM) {
+			writers->paths = path_writer_start(server->stats, FIRST_PATH_WRITER);
+			if (!writers->paths) {
+				return -1;
+			}
+		}
+	}
+	return 0;
+}
+
 struct server *server_start(const struct settings *settings, const struct listener_set *listeners,
 	struct runner *runner)
 {
@@ -111,7 +143,7 @@ struct server *server_start(const struct settings *settings, const struct listen
 	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
 		server->ingress[i].stop_fd = -1;
 	}
-	server->stats = stats_new(INGRESS_COUNT + settings->workers + 1);
+	server->stats = stats_new(FIRST_WORKER + settings->workers);
 	access_init(&access, settings);
 	server->connections = connections_new(
 		settings->max_connections ? settings->max_connections : connections_default_max(),
@@ -122,16 +154,12 @@ struct server *server_start(const struct settings *settings, const struct listen
 	if (!server->connections || !server->stats || !server->queue || !server->uptime) {
 		goto fail;
 	}
-	if (has_work(listeners, FDPASS_ACCEPTOR)) {
-		server->writer = fdpass_writer_start(server->connections,
-			stats_of(server->stats, INGRESS_COUNT + settings->workers));
-		if (!server->writer) {
-			goto fail;
-		}
+	if (start_writers(server) < 0) {
+		goto fail;
 	}
 	server->workers = worker_pool_start(settings->workers, server->queue, server->uptime,
-		server->connections, server->writer, &server->rest_ns, server->stats,
-		INGRESS_COUNT);
+		server->connections, &server->writers, &server->rest_ns, server->stats,
+		FIRST_WORKER);
 	if (!server->workers) {
 		goto fail;
 	}
@@ -178,8 +206,10 @@ void server_stop(struct server *server)
 		server->workers = NULL;
 		await_fetching(server->listeners);
 	}
-	fdpass_writer_end(server->writer);
-	server->writer = NULL;
+	path_writer_end(server->writers.paths);
+	server->writers.paths = NULL;
+	fdpass_writer_end(server->writers.fdpass);
+	server->writers.fdpass = NULL;
 }
 
 static uint64_t count_kernel_drops(const struct listener_set *listeners)

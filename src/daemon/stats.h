@@ -36,8 +36,9 @@ enum stats_drop {
 	STATS_MAX_CONNECTIONS,	/* more than may be open in all */
 	STATS_MAX_PER_SOURCE,	/* more than may be open from one source */
 	STATS_NOT_ALLOWED,	/* tcp, udp: its source may not ask */
+	STATS_STALLED,		/* unix-dgram: answers to its user wait for a file system */
 };
-#define STATS_DROPS 18
+#define STATS_DROPS 19
 
 /* Enough for what stats_format() writes. */
 #define STATS_TEXT_BYTES (128 + STATS_DROPS * 40)

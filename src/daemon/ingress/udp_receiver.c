@@ -31,6 +31,8 @@
 /* What the kernel may keep in a flood, at least: a burst from a few hundred clients. */
 #define LEAST_ROOM 512
 
+#define UNIX_CONTROL_BYTES (CMSG_SPACE(sizeof(struct ucred)) + FDPASS_CONTROL_BYTES)
+
 struct receiver {
 	struct ingress *ingress;
 	struct udp_backlog backlog;
@@ -44,8 +46,8 @@ struct receiver {
 	bool is_unix;					/* for what they are armed */
 	bool scarce;					/* no request was left for some of them */
 	uint8_t payloads[RECEIVE_MESSAGES][PAYLOAD_BYTES];
-	/* UNIX sockets: for descriptors that a client sent although none is asked for. */
-	_Alignas(struct cmsghdr) uint8_t rights[RECEIVE_MESSAGES][FDPASS_CONTROL_BYTES];
+	/* UNIX sockets: the sender's ids, and descriptors that it sent although none is wanted. */
+	_Alignas(struct cmsghdr) uint8_t controls[RECEIVE_MESSAGES][UNIX_CONTROL_BYTES];
 };
 
 /* Point every message at a request. At least one: as many as there are without waiting. */
@@ -74,9 +76,9 @@ static unsigned arm(struct receiver *receiver, bool is_unix)
 			header->msg_name = &(*request)->datagram.peer;
 		}
 		header->msg_namelen = sizeof((*request)->datagram.peer);
-		header->msg_control = is_unix ? receiver->rights[armed]
+		header->msg_control = is_unix ? receiver->controls[armed]
 					      : (*request)->datagram.control;
-		header->msg_controllen = is_unix ? sizeof(receiver->rights[armed])
+		header->msg_controllen = is_unix ? sizeof(receiver->controls[armed])
 						 : sizeof((*request)->datagram.control);
 		header->msg_flags = 0;
 		receiver->armed[armed] = true;
@@ -148,6 +150,19 @@ static bool is_refused(struct receiver *receiver, struct msghdr *header,
 	return true;
 }
 
+/* Which user sent a message; -1 if the kernel does not tell. */
+static uid_t uid_of_sender(struct msghdr *header)
+{
+	struct ucred sender = { .uid = (uid_t)-1 };
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+			memcpy(&sender, CMSG_DATA(c), sizeof(sender));
+		}
+	}
+	return sender.uid;
+}
+
 /* Fill the request behind message I. Returns false, with *REASON, if it cannot be answered. */
 static bool parse(struct receiver *receiver, const struct listener *listener, unsigned i,
 	enum stats_drop *reason)
@@ -158,6 +173,7 @@ static bool parse(struct receiver *receiver, const struct listener *listener, un
 	size_t len = receiver->messages[i].msg_len;
 
 	if (listener->address.scheme == ADDRESS_UNIX_DGRAM) {
+		datagram->peer_uid = uid_of_sender(header);
 		fdpass_discard_all(header);
 	}
 	protocol_parse_request(receiver->payloads[i], len, &datagram->asked);

@@ -193,6 +193,14 @@ static void enlarge_buffer(int fd)
 	}
 }
 
+/* With each datagram comes the user who sent it. What fails leaves him unknown. */
+static void tell_senders(int fd)
+{
+	int one = 1;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
+}
+
 static int put_in_place(int fd, const struct place *place, const struct address *address,
 	struct unix_socket_id *id)
 {
@@ -203,6 +211,7 @@ static int put_in_place(int fd, const struct place *place, const struct address 
 	}
 	if (address->scheme == ADDRESS_UNIX_DGRAM) {
 		enlarge_buffer(fd);
+		tell_senders(fd);
 	} else if (listen(fd, BACKLOG) < 0) {
 		return -1;
 	}

@@ -41,6 +41,7 @@ struct request_datagram {
 		struct sockaddr_un un;
 	} peer;
 	socklen_t peer_len;
+	uid_t peer_uid;		/* UNIX: who sent it; -1: not known */
 	uint16_t len_bytes;
 	struct protocol_request asked;
 	size_t control_len;

@@ -35,7 +35,7 @@ struct worker_pool {
 	struct loadavg loadavg;		/* the leader's */
 	_Atomic uint64_t *rest_ns;	/* what the acceptor reads */
 	struct connections *connections;
-	struct fdpass_writer *writer;
+	const struct worker_writers *writers;
 	_Atomic uint64_t taken;		/* requests taken from the queue; the leader's */
 	uint64_t run_ns;		/* how long the last run took; the leader's */
 	unsigned count;
@@ -60,10 +60,16 @@ static void answer_batch(struct worker *worker, struct request *batch, uint64_t 
 		pool->connections };
 
 	if (listener_is_fdpass(batch->listener) &&
-	    fdpass_writer_take(pool->writer, batch, &worker->line, until_ns)) {
+	    fdpass_writer_take(pool->writers->fdpass, batch, &worker->line, until_ns)) {
 		return;
 	}
-	reply_batch(&reply, batch, until_ns, now_ns);
+	if (batch->listener->address.scheme == ADDRESS_UNIX_DGRAM) {
+		batch = path_writer_take(pool->writers->paths, batch, &worker->line, until_ns,
+			worker->counters);
+	}
+	if (batch) {
+		reply_batch(&reply, batch, until_ns, now_ns);
+	}
 }
 
 /*
@@ -223,8 +229,8 @@ static void free_pool(struct worker_pool *pool)
 }
 
 struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struct uptime *uptime,
-	struct connections *connections, struct fdpass_writer *writer, _Atomic uint64_t *rest_ns,
-	struct stats *stats, unsigned first)
+	struct connections *connections, const struct worker_writers *writers,
+	_Atomic uint64_t *rest_ns, struct stats *stats, unsigned first)
 {
 	struct worker_pool *pool = calloc(1, sizeof(*pool) + count * sizeof(struct worker));
 	int error = 0;
@@ -235,7 +241,7 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 	pool->queue = queue;
 	pool->uptime = uptime;
 	pool->connections = connections;
-	pool->writer = writer;
+	pool->writers = writers;
 	pool->rest_ns = rest_ns;
 	if (leader_init(&pool->leader) < 0) {
 		free(pool);

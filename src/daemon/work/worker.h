@@ -20,22 +20,29 @@
 #include "daemon/policy/connections.h"
 #include "daemon/queue/queue.h"
 #include "daemon/reply/fdpass_writer.h"
+#include "daemon/reply/path_writer.h"
 #include "daemon/run/uptime.h"
 #include "daemon/stats.h"
 
 #define WORKER_PATIENCE_NS (2 * CLOCK_S)
 
+/* What answers in the workers' place; NULL where nothing listens for such requests. */
+struct worker_writers {
+	struct fdpass_writer *fdpass;
+	struct path_writer *paths;
+};
+
 struct worker_pool;
 
 /*
  * Start COUNT workers named worker-0, ...; worker I writes the counters stats_of(STATS, FIRST + I).
- * WRITER answers what comes over fdpass; NULL if nothing does. *REST_NS is kept at how long the
+ * WRITERS answer in the workers' place where an answer may hang. *REST_NS is kept at how long the
  * acceptor is to rest. All arguments are borrowed until worker_pool_join(). Returns NULL with
  * errno.
  */
 struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struct uptime *uptime,
-	struct connections *connections, struct fdpass_writer *writer, _Atomic uint64_t *rest_ns,
-	struct stats *stats, unsigned first);
+	struct connections *connections, const struct worker_writers *writers,
+	_Atomic uint64_t *rest_ns, struct stats *stats, unsigned first);
 
 /*
  * Wait until the workers have answered everything and the last answered client has closed, or has
