@@ -12,6 +12,7 @@
 #include "daemon/policy/access.h"
 #include "daemon/policy/local_networks.h"
 #include "daemon/policy/rate_limit.h"
+#include "daemon/policy/returning.h"
 
 #define PORTS		 65536
 #define PRIVILEGED_PORTS 1024
@@ -21,6 +22,10 @@
 #define LEAK_ONE_IN 8
 
 #define OFF_NET_TOKEN_NS (CLOCK_S / UDP_POLICY_OFF_NET_RATE)
+
+/* A bucket of one second; while it is too small, the last of it is for those who come again. */
+#define OFF_NET_FULL_NS	    (1 * CLOCK_S)
+#define OFF_NET_RESERVED_NS (100 * CLOCK_MS)
 
 /* Answers to these do not leave the site. */
 static const char *const local[] = {
@@ -47,6 +52,7 @@ struct udp_policy {
 	struct siphash_key leak_key;
 	uint64_t over_rate;		/* how often somebody was over the rate */
 	uint64_t off_net_full_ns;	/* when the bucket of all that are not local is full */
+	struct returning *refused;	/* those for whom it had nothing left */
 	struct local_networks networks;
 	uint64_t next_look_ns;
 	struct prefix nobody[NOBODY];
@@ -112,7 +118,9 @@ struct udp_policy *udp_policy_new(const struct settings *settings,
 	if (settings->rate) {
 		policy->rate_limit = rate_limit_new(settings->rate);
 	}
-	if ((settings->rate && !policy->rate_limit) || siphash_key_init(&policy->leak_key) < 0) {
+	policy->refused = returning_new();
+	if ((settings->rate && !policy->rate_limit) || !policy->refused ||
+	    siphash_key_init(&policy->leak_key) < 0) {
 		int error = errno;
 
 		udp_policy_free(policy);
@@ -126,6 +134,7 @@ void udp_policy_free(struct udp_policy *policy)
 {
 	if (policy) {
 		local_networks_free(&policy->networks);
+		returning_free(policy->refused);
 		rate_limit_free(policy->rate_limit);
 		free(policy);
 	}
@@ -198,16 +207,34 @@ static bool may_leak(struct udp_policy *policy)
 		       LEAK_ONE_IN == 0;
 }
 
-/* A bucket as those of rate_limit.c, of one second. */
-static bool take_off_net_token(struct udp_policy *policy, uint64_t now_ns)
+/* A bucket as those of rate_limit.c, of which RESERVED_NS are not to be taken. */
+static bool take_off_net_token(struct udp_policy *policy, uint64_t now_ns, uint64_t reserved_ns)
 {
 	uint64_t full_ns = policy->off_net_full_ns > now_ns ? policy->off_net_full_ns : now_ns;
 
-	if (full_ns + OFF_NET_TOKEN_NS > now_ns + CLOCK_S) {
+	if (full_ns + OFF_NET_TOKEN_NS + reserved_ns > now_ns + OFF_NET_FULL_NS) {
 		return false;
 	}
 	policy->off_net_full_ns = full_ns + OFF_NET_TOKEN_NS;
 	return true;
+}
+
+/*
+ * An address that has been refused before comes before those that have not: forged ones are many,
+ * and each of them seldom comes again.
+ */
+static bool may_be_answered_afar(
+	struct udp_policy *policy, const struct in6_addr *address, uint64_t now_ns)
+{
+	uint64_t reserved_ns = returning_any(policy->refused, now_ns) ? OFF_NET_RESERVED_NS : 0;
+
+	if (take_off_net_token(policy, now_ns, reserved_ns) ||
+	    (returning_has(policy->refused, address, now_ns) &&
+	     take_off_net_token(policy, now_ns, 0))) {
+		return true;
+	}
+	returning_note(policy->refused, address, now_ns);
+	return false;
 }
 
 static struct udp_verdict drop(enum stats_drop reason)
@@ -240,7 +267,7 @@ static struct udp_verdict judge_stranger(struct udp_policy *policy, const struct
 			return drop(STATS_RATE_LIMITED);
 		}
 	}
-	if (!is_local && !take_off_net_token(policy, now_ns)) {
+	if (!is_local && !may_be_answered_afar(policy, &address, now_ns)) {
 		return drop(STATS_OFF_NET_LIMITED);
 	}
 	return verdict;

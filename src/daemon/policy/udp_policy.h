@@ -14,7 +14,8 @@
  *
  * The rate is that of rate_limit.h; beyond it one in eight is answered still, so that whoever
  * pretends to be a client cannot silence it. All sources that are not local together get
- * UDP_POLICY_OFF_NET_RATE answers a second.
+ * UDP_POLICY_OFF_NET_RATE answers a second; if that is too little for all, those come first that
+ * have asked, and were refused, a few seconds ago.
  */
 #ifndef RUPTIME_DAEMON_POLICY_UDP_POLICY_H
 #define RUPTIME_DAEMON_POLICY_UDP_POLICY_H

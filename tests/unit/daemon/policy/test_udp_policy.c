@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "daemon/policy/udp_policy.h"
+#include "unit/random.h"
 
 #define OUR_PORT 8784
 #define ANSWERED STATS_DROPS	/* instead of a reason */
@@ -36,6 +37,7 @@ static void set_up(void)
 	listener = (struct listener){ .address = { .scheme = ADDRESS_UDP }, .fd = -1 };
 	snprintf(listener.address.port, sizeof(listener.address.port), "%d", OUR_PORT);
 	settings = (struct settings){ .rate = 50 };
+	random_init();
 	renew();
 }
 
@@ -326,10 +328,69 @@ START_TEST(test_off_net_budget)
 		answered += verdict == ANSWERED;
 		now_ns += 10 * CLOCK_US;
 	}
-	ck_assert_uint_ge(answered, 3 * UDP_POLICY_OFF_NET_RATE - 1);
-	ck_assert_uint_le(answered, 3 * UDP_POLICY_OFF_NET_RATE + 1);
+	/* From the first refusal on a tenth of the bucket is kept for those who come again. */
+	ck_assert_uint_ge(answered, 29 * UDP_POLICY_OFF_NET_RATE / 10 - 1);
+	ck_assert_uint_le(answered, 29 * UDP_POLICY_OFF_NET_RATE / 10 + 1);
 	ck_assert_uint_eq(count_answers("198.51.100.1", 5000), 5000);
 	ck_assert_uint_eq(count_answers("10.0.0.1", 5000), 5000);
+}
+END_TEST
+
+/* An address that is nobody's: one of 2^28, so that hardly one comes twice. */
+static unsigned judge_forged(void)
+{
+	char source[INET_ADDRSTRLEN];
+	uint32_t number = random_below(1u << 28);
+
+	snprintf(source, sizeof(source), "%u.%u.%u.%u", 32 + (number >> 24), number >> 16 & 255,
+		number >> 8 & 255, number & 255);
+	return judge(source, 40000, PROTOCOL_EXTENDED);
+}
+
+/*
+ * RATE forged requests a second, and STRANGERS that ask at once, a second later and 1.5 s after
+ * that. Returns how many of them were answered by then; *ANSWERS is how many were in all.
+ */
+#define STRANGERS 50
+static unsigned besiege(unsigned rate, unsigned *answers)
+{
+	static const uint64_t tries_ms[] = { 0, 1000, 2500 };
+	bool answered[STRANGERS] = { false };
+	unsigned happy = 0;
+	uint64_t start_ns = now_ns + 2 * CLOCK_S;
+
+	*answers = 0;
+	for (unsigned i = 0; i < 6 * rate; i++) {
+		*answers += judge_forged() == ANSWERED;
+		for (unsigned k = 0; k < 3 * STRANGERS; k++) {
+			unsigned stranger = k / 3;
+			uint64_t due_ns = start_ns + stranger * 7 * CLOCK_MS +
+					  tries_ms[k % 3] * CLOCK_MS;
+			char source[INET_ADDRSTRLEN];
+
+			if (answered[stranger] || now_ns < due_ns ||
+				now_ns >= due_ns + CLOCK_S / rate) {
+				continue;
+			}
+			snprintf(source, sizeof(source), "203.0.113.%u", stranger);
+			answered[stranger] =
+				judge(source, 40000, PROTOCOL_EXTENDED) == ANSWERED;
+			happy += answered[stranger];
+			*answers += answered[stranger];
+		}
+		now_ns += CLOCK_S / rate;
+	}
+	return happy;
+}
+
+/* Who asks again is answered, though most of what comes is forged; and never more than that. */
+START_TEST(test_a_flood_that_is_forged)
+{
+	static const unsigned rates[] = { 2000, 20000, 50000 };
+	unsigned answers;
+
+	ck_assert_uint_eq(besiege(rates[_i], &answers), STRANGERS);
+	ck_assert_uint_le(answers, 7 * UDP_POLICY_OFF_NET_RATE + 1);
 }
 END_TEST
 
@@ -369,6 +430,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_destinations);
 	tcase_add_test(tcase, test_rate);
 	tcase_add_test(tcase, test_dry_run);
+	tcase_add_loop_test(tcase, test_a_flood_that_is_forged, 0, 3);
 	tcase_add_loop_test(tcase, test_off_net_budget, 0, 4);
 	suite_add_tcase(suite, tcase);
 	return suite;
