@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line of ruptimed.
+ * What ruptimed is told: its command line, and the configuration file that it names. Main only.
  */
 #ifndef RUPTIME_DAEMON_OPTIONS_H
 #define RUPTIME_DAEMON_OPTIONS_H
+
+#include <stddef.h>
 
 #include "daemon/settings.h"
 
@@ -12,11 +14,18 @@
 
 enum options_result {
 	OPTIONS_RUN,
-	OPTIONS_DONE,	/* --help or --version was answered */
+	OPTIONS_DONE,	/* --help, --version or --dump-config was answered */
+	OPTIONS_CHECK,	/* --check-config: nothing wrong was found so far */
 	OPTIONS_WRONG,	/* one line on stderr says what */
 };
 
-/* Parse the command line. Strings in SETTINGS may point into ARGV. */
+/* Parse the command line, and read the file. */
 enum options_result daemon_options_parse(struct settings *settings, int argc, char **argv);
+
+/*
+ * Read the file again. Returns 0 and SETTINGS as they would be now, or -1 with WHY, a line for
+ * people. ENOENT if the command line named no file.
+ */
+int daemon_options_read_again(struct settings *settings, char *why, size_t size);
 
 #endif

@@ -101,7 +101,7 @@ static int look_up_user(struct daemon *daemon)
 {
 	const char *user = daemon->settings.user;
 
-	if (!user) {
+	if (!user[0]) {
 		return EXIT_CLEAN;
 	}
 	if (privileges_look_up(user, &daemon->privileges) < 0) {
@@ -163,8 +163,8 @@ static void tidy_up(void)
 static int open_listeners(struct daemon *daemon)
 {
 	const struct settings *settings = &daemon->settings;
-	uid_t uid = settings->user ? daemon->privileges.uid : geteuid();
-	gid_t gid = settings->user ? daemon->privileges.gid : getegid();
+	uid_t uid = settings->user[0] ? daemon->privileges.uid : geteuid();
+	gid_t gid = settings->user[0] ? daemon->privileges.gid : getegid();
 
 	for (unsigned i = 0; i < settings->listen_count; i++) {
 		struct listener_failure failure;
@@ -307,7 +307,7 @@ static int start(struct daemon *daemon)
 	if (status) {
 		return status;
 	}
-	if (settings->user && privileges_take(&daemon->privileges) < 0) {
+	if (settings->user[0] && privileges_take(&daemon->privileges) < 0) {
 		return refuse(status_of(errno), settings->user, strerror(errno));
 	}
 	status = enter_sandbox(daemon);
@@ -450,6 +450,18 @@ static void finish(struct daemon *daemon)
 	io_close(&daemon->signal_fd);
 }
 
+/* --check-config: what a start would find to be wrong before it opens anything. */
+static int check_rest(struct daemon *daemon)
+{
+	const struct settings *settings = &daemon->settings;
+	const char *user = settings->user;
+
+	if (user[0] && privileges_look_up(user, &daemon->privileges) < 0) {
+		return refuse(EXIT_USAGE, user, "no such user");
+	}
+	return settings->source == SETTINGS_EXEC ? check_command(settings->command) : EXIT_CLEAN;
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon *daemon = &the_daemon;
@@ -464,6 +476,8 @@ int main(int argc, char **argv)
 	switch (daemon_options_parse(&daemon->settings, argc, argv)) {
 	case OPTIONS_DONE:
 		return fflush(stdout) == 0 ? EXIT_CLEAN : EXIT_FAILED;
+	case OPTIONS_CHECK:
+		return check_rest(daemon);
 	case OPTIONS_WRONG:
 		return EXIT_USAGE;
 	case OPTIONS_RUN:

@@ -15,6 +15,7 @@
 #include "common/prefix.h"
 
 #define SETTINGS_LISTEN_MAX	64
+#define SETTINGS_USER_BYTES	256
 #define SETTINGS_WORKERS_MAX	256
 #define SETTINGS_QUEUE_MAX	(1u << 20)
 #define SETTINGS_CONNECTIONS_MAX (1u << 20)
@@ -49,7 +50,7 @@ struct settings {
 	char command[PATH_MAX];				/* absolute */
 	uint64_t run_timeout_ns;
 	uint64_t max_age_ns;
-	const char *user;				/* NULL: stay who we are */
+	char user[SETTINGS_USER_BYTES];			/* "": stay who we are */
 	enum sandbox_level sandbox;
 	bool daemon;
 	char pid_file[PATH_MAX];			/* absolute; "": none */

@@ -95,9 +95,20 @@ class Manual(unittest.TestCase):
                 spoken = re.findall(r"\bFl (-[a-z][\w-]+)", read_page(name))
                 self.assertEqual({"-" + s for s in spoken} - known, set())
 
+    def test_configuration(self):
+        """Its page and its example name every option that it takes, and no other."""
+        options = {re.match(r"--([\w-]+)", o).group(1) for o in help_options("ruptimed")}
+        options -= {"config", "check-config", "dump-config", "help", "version"}
+        with open(os.path.join(harness.SOURCE_DIR, "contrib/ruptimed.conf"),
+                  encoding="utf-8") as example:
+            text = example.read()
+        named = set(re.findall(r"^#([\w-]+) = ", text, re.MULTILINE))
+        self.assertEqual(named, options - {"ready-fd"})
+
     @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
     def test_mandoc_has_no_complaint(self):
         pages = [path_of(n) for n in PAGES if os.path.exists(path_of(n))]
+        pages.append(os.path.join(harness.SOURCE_DIR, "doc/ruptimed.conf.5"))
         if not pages:
             self.skipTest("no pages in this tree")
         done = harness.run(["mandoc", "-Tlint", "-Wwarning"] + pages)

@@ -22,7 +22,7 @@ LINES = 500
 # The rooms of the daemon, in the order of the data: each includes only itself and those before it.
 # What was set and what is counted is known to all.
 ROOMS = ("common", "known", "life", "listen", "sandbox", "policy", "queue", "ingress", "run",
-         "reply", "work", "daemon")
+         "reply", "work", "config", "daemon")
 KNOWN = ("daemon/settings", "daemon/stats")
 
 

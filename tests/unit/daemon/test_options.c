@@ -64,7 +64,7 @@ START_TEST(test_defaults)
 	ck_assert_int_eq(settings.command[0], '/');
 	ck_assert_uint_eq(settings.run_timeout_ns, CLOCK_S);
 	ck_assert_uint_eq(settings.max_age_ns, 0);
-	ck_assert_ptr_null(settings.user);
+	ck_assert_str_eq(settings.user, "");
 	ck_assert_int_eq(settings.sandbox, SANDBOX_BASIC);
 	ck_assert(!settings.daemon);
 	ck_assert_str_eq(settings.pid_file, "");
