@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads with a stack of their own size. The C library takes it from the limit that the process
- * was started with (ulimit -s) otherwise: with 16 KiB a thread crashes, and with 64 GiB there is none.
+ * was started with (ulimit -s) otherwise: with 16 KiB a thread crashes, and with 64 GiB none starts.
  */
 #ifndef RUPTIME_COMMON_THREAD_H
 #define RUPTIME_COMMON_THREAD_H
@@ -19,7 +19,7 @@ int thread_start(pthread_t *thread, void *(*main)(void *), void *argument);
 
 /*
  * Raise the limit of the stack to THREAD_MAIN_STACK_BYTES if it is lower; for a main. Returns 0, or
- * -1 if this process may not. That is said on standard error here, with no more stack than there is.
+ * -1 if this process may not; then standard error has been told, with what stack there is.
  */
 int thread_raise_main_stack(void);
 

@@ -36,6 +36,7 @@
 #include "daemon/life/starter.h"
 #include "daemon/listen/listener.h"
 #include "daemon/options.h"
+#include "daemon/run/procps.h"
 #include "daemon/run/runner.h"
 #include "daemon/sandbox/sandbox.h"
 #include "daemon/server.h"
@@ -420,6 +421,7 @@ static int serve(struct daemon *daemon)
 		if (ready == 0) {
 			given_up = true;
 			runner_give_up(daemon->runner);
+			procps_give_up();
 			deadline_ns += STOP_NS - GIVE_UP_NS;
 		}
 		if (signal_number == SIGCHLD) {

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
 """--source=procps: to the byte what the installed uptime prints, without running it."""
 
+import contextlib
+import fcntl
+import os
 import re
 import subprocess
+import time
 import unittest
 
 import clients
 import harness
+import namespaces
 
 TRIES = 50
 
@@ -21,6 +26,11 @@ def setUpModule():
     done = harness.run([harness.program("ruptimed"), "-s", "procps", "-l", "tcp://127.0.0.1:x y"])
     if "without libproc2" in done.stderr:
         raise unittest.SkipTest("built without libproc2")
+    namespaces.enter()
+    # A table of users of our own, where others may not look for one.
+    subprocess.run(["mount", "-t", "tmpfs", "run", "/run"], check=True)
+    with open("/run/utmp", "wb"):
+        pass
 
 
 class Procps(unittest.TestCase):
@@ -53,6 +63,58 @@ class Procps(unittest.TestCase):
                 self.assertGreater(runs, 0)
                 self.assertLess(runs, counts["ok"])
             self.assertFalse(harness.os.path.exists(directory + "/ran"))
+
+    @contextlib.contextmanager
+    def locked_users(self):
+        """Another process holds the lock of the table of users, from which they are counted."""
+        with open("/run/utmp", "r+b") as table:
+            readable, writable = os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    fcntl.lockf(table, fcntl.LOCK_EX)
+                    os.write(writable, b"x")
+                    while True:
+                        harness.signal.pause()
+                finally:
+                    os._exit(1)
+            os.close(writable)
+            try:
+                self.assertEqual(os.read(readable, 1), b"x")
+                yield
+            finally:
+                os.close(readable)
+                os.kill(pid, harness.SIGKILL)
+                os.waitpid(pid, 0)
+
+    def test_a_lock_on_the_users_costs_the_deadline(self):
+        with harness.Daemon("-s", "procps", "-l", "tcp://127.0.0.1:0",
+                            "--run-timeout=300ms") as daemon:
+            address = daemon.address("tcp")
+            with self.locked_users():
+                start = time.monotonic()
+                self.assertEqual(clients.ask_stream(address),
+                                 b"error: libproc2 did not finish within 300 ms\n")
+                took_s = time.monotonic() - start
+                self.assertGreaterEqual(took_s, 0.3)
+                self.assertLess(took_s, 0.3 + 0.5 * harness.SLOW)
+            self.assertRegex(clients.ask_stream(address), clients.UPTIME_LINE)
+
+    def test_a_lock_that_is_released_costs_no_line(self):
+        """Nor does it hold up a stop, whatever --run-timeout says."""
+        with harness.Daemon("-s", "procps", "-l", "tcp://127.0.0.1:0",
+                            "--run-timeout=1m") as daemon:
+            address = daemon.address("tcp")
+            with clients.connect(address) as sock:
+                with self.locked_users():
+                    # Some tries of the run come to nothing meanwhile.
+                    harness.let_pass(0.35)
+                self.assertRegex(clients.read_to_end(sock), clients.UPTIME_LINE)
+            with self.locked_users(), clients.connect(address) as sock:
+                harness.let_pass(0.1)
+                daemon.signal(harness.SIGTERM)
+                self.assertRegex(clients.read_to_end(sock), b"^error: the server is stopping\n")
+                self.assertEqual(daemon.wait(), 0)
 
     def state(self, daemon):
         daemon.signal(harness.signal.SIGUSR1)

@@ -9,6 +9,7 @@
 #define RUPTIME_DAEMON_RUN_PROCPS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "daemon/run/command.h"
 
@@ -17,9 +18,12 @@ bool procps_is_built_in(void);
 
 /*
  * Make the line that the installed uptime would print now. One caller at a time: counting users
- * goes through getutent(3), which is not thread-safe. Some 20 microseconds, and no waiting but for
- * files of /proc and the utmp file.
+ * goes through getutent(3), which is not thread-safe. Some 20 microseconds; but who holds a lock on
+ * the utmp file is waited for, for TIMEOUT_NS at most. Then it has failed, as a command that hangs.
  */
-void procps_measure(struct command_result *result);
+void procps_measure(uint64_t timeout_ns, struct command_result *result);
+
+/* From now on it fails instead of waiting, the call under way included. Any thread. */
+void procps_give_up(void);
 
 #endif

@@ -66,13 +66,14 @@ static void run(struct uptime *uptime, uint64_t oldest_ns)
 {
 	uint64_t age_ns = uptime->started_ns > oldest_ns ? uptime->started_ns - oldest_ns : 0;
 
+	uint64_t timeout_ns =
+		uptime_timeout_ns(uptime->run_timeout_ns, uptime->result.timed_out, age_ns);
+
 	if (uptime->source == SETTINGS_PROCPS) {
-		procps_measure(&uptime->result);
-		return;
+		procps_measure(timeout_ns, &uptime->result);
+	} else {
+		runner_run(uptime->runner, timeout_ns, &uptime->result);
 	}
-	runner_run(uptime->runner,
-		uptime_timeout_ns(uptime->run_timeout_ns, uptime->result.timed_out, age_ns),
-		&uptime->result);
 }
 
 void uptime_measure(struct uptime *uptime, uint64_t oldest_ns, struct stats_counters *counters,
