@@ -121,7 +121,7 @@ static enum transport_state step_connecting(struct stream_talk *talk, uint64_t n
 /* Nothing more is coming. */
 static enum transport_state finish(struct stream_talk *talk, struct answer *answer)
 {
-	const char *why;
+	const char *why = "no line";
 
 	if (!talk->len) {
 		return fail(talk, answer, "closed without an answer");
@@ -164,7 +164,7 @@ static enum transport_state fail_reading(struct stream_talk *talk, int error,
 static enum transport_state step_reading(struct stream_talk *talk, uint64_t now_ns,
 	struct answer *answer)
 {
-	const char *why;
+	const char *why = "no line";
 
 	for (;;) {
 		ssize_t got = recv(talk->conn_fd, talk->text + talk->len,

@@ -9,7 +9,6 @@
 #define RUPTIME_COMMON_COMPAT_H
 
 #include <errno.h>
-#include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -43,20 +42,6 @@
 
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 8
-#endif
-
-#ifdef HAVE_SYS_PIDFD_H
-#include <sys/pidfd.h>
-#else
-static inline int pidfd_open(pid_t pid, unsigned flags)
-{
-	return (int)syscall(SYS_pidfd_open, pid, flags);
-}
-
-static inline int pidfd_send_signal(int pid_fd, int signal_number, siginfo_t *info, unsigned flags)
-{
-	return (int)syscall(SYS_pidfd_send_signal, pid_fd, signal_number, info, flags);
-}
 #endif
 
 #ifndef HAVE_CLOSE_RANGE

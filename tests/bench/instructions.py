@@ -9,8 +9,8 @@ many answers share a run is not what it is in life, nor the same twice: the inst
 and those of an answer without its part in a run are what repeats, within a per cent or three.
 Medians over the repeats; the spread is that of the answers.
 
-No sandbox: valgrind needs more than it allows. The source is procps: valgrind 3.19 lacks
-pidfd_open(), which running the command needs.
+No sandbox: valgrind needs more than it allows. The source is procps: what a command executes is not
+the server's.
 """
 
 import argparse
@@ -28,7 +28,6 @@ import load
 import report
 import servers
 
-TRACED = os.path.join(servers.BUILD_DIR, "tests", "bench", "ruptimed_traced")
 READY_S = 60
 WORKERS = 2
 # A thread is known by the function that it begins with.
@@ -53,7 +52,7 @@ def lineup(transport, directory, wrapper):
     return {"floor": servers.floor(transport, directory, **options),
             "ruptimed procps": servers.ruptimed("procps", transport, directory,
                                                 "-w", str(WORKERS), "--sandbox=off",
-                                                program=TRACED, **options)}
+                                                **options)}
 
 
 def role_of(profile):

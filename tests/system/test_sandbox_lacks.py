@@ -12,6 +12,7 @@ import unittest
 
 import clients
 import harness
+from seccomp import NO_NEW_PRIVS, NOTIFY, denied, libc, program
 
 # Since 403 a call has the same number on every architecture but Alpha.
 PIDFD_OPEN, CLOSE_RANGE = 434, 436
@@ -19,40 +20,8 @@ LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
 # seccomp(2) is older.
 SECCOMP = {"x86_64": 317, "aarch64": 277, "riscv64": 277}.get(platform.machine())
 MKNODAT = {"x86_64": 259, "aarch64": 33, "riscv64": 33}.get(platform.machine())
-NO_NEW_PRIVS, MODE_FILTER, NEW_LISTENER = 38, 2, 8
-LOAD, JUMP_EQUAL, RETURN = 0x20, 0x15, 0x06
-ALLOW, ERRNO, NOTIFY = 0x7fff0000, 0x00050000, 0x7fc00000
+NEW_LISTENER = 8
 LISTENER_FD = 200
-
-
-class Instruction(ctypes.Structure):
-    _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte),
-                ("k", ctypes.c_uint)]
-
-
-class Program(ctypes.Structure):
-    _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.POINTER(Instruction))]
-
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def program(call, action):
-    """A filter that takes ACTION on CALL."""
-    instructions = (Instruction * 4)(
-        Instruction(LOAD, 0, 0, 0), Instruction(JUMP_EQUAL, 0, 1, call),
-        Instruction(RETURN, 0, 0, action), Instruction(RETURN, 0, 0, ALLOW))
-    return Program(4, instructions)
-
-
-def denied(call, error):
-    """For subprocess: from here on CALL fails with ERROR."""
-    filtered = program(call, ERRNO | error)
-
-    def enter():
-        assert libc.prctl(NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-        assert libc.prctl(22, MODE_FILTER, ctypes.byref(filtered), 0, 0) == 0
-    return enter
 
 
 def execute_listened_to(argv):
