@@ -2,13 +2,17 @@
 """UNIX sockets: their names in the file system, and clients good and bad."""
 
 import contextlib
+import multiprocessing
 import os
 import re
 import resource
+import select
+import shutil
 import signal
 import socket
 import stat
 import struct
+import subprocess
 import unittest
 
 import clients
@@ -19,6 +23,22 @@ SCHEMES = tuple(local.TYPES)
 
 # Of unix_socket.c.
 BACKLOG = 1024
+
+
+OTHER_USER = 1001
+
+
+def replace(folder, target):
+    """As the other user: put a link to TARGET in the place of what appears in FOLDER."""
+    os.setgroups([])
+    os.setgid(OTHER_USER)
+    os.setuid(OTHER_USER)
+    while True:
+        for name in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                os.rename(os.path.join(folder, name), os.path.join(folder + ".away", name))
+                os.symlink(target, os.path.join(folder, name))
+                return
 
 
 class Names(local.Sockets):
@@ -40,6 +60,52 @@ class Names(local.Sockets):
                         self.assertEqual(daemon.addresses, [url])
                         self.ask(scheme)
                     self.assertEqual(os.listdir(self.directory), [])
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root, whose files others would like to have")
+    @unittest.skipUnless(shutil.which("strace"), "needs strace, to widen the moment")
+    def test_directory_of_another_user(self):
+        """He puts a link in the place of the socket while it is made: no other file is changed."""
+        secret = os.path.join(self.directory, "secret")
+        with open(secret, "w", encoding="ascii"):
+            pass
+        os.chmod(secret, 0o600)
+        os.chmod(self.directory, 0o755)
+        folder = os.path.join(self.directory, "folder")
+        for path in (folder, folder + ".away"):
+            os.mkdir(path)
+            os.chown(path, OTHER_USER, OTHER_USER)
+        for scheme in SCHEMES:
+            with self.subTest(scheme=scheme):
+                attacker = multiprocessing.get_context("fork").Process(
+                    target=replace, args=(folder, secret))
+                attacker.start()
+                try:
+                    self.start_slowly("%s://%s/s?user=%d&mode=0666" % (scheme, folder,
+                                                                       OTHER_USER))
+                finally:
+                    attacker.kill()
+                    attacker.join()
+                found = os.stat(secret)
+                self.assertEqual((found.st_mode & 0o777, found.st_uid), (0o600, 0))
+                for name in os.listdir(folder):
+                    os.unlink(os.path.join(folder, name))
+
+    def start_slowly(self, url):
+        """Each change of a file's mode or owner waits a little; then it ends, served or not."""
+        calls = "?chmod,?fchmodat,?fchmodat2,?chown,?lchown,?fchownat"
+        read_fd, ready_fd = os.pipe()
+        process = subprocess.Popen(
+            ["strace", "-f", "-o", "/dev/null", "-e", "trace=" + calls, "-e",
+             "inject=%s:delay_enter=200ms" % calls, harness.program("ruptimed"), "-l", url,
+             "--ready-fd=%d" % ready_fd], pass_fds=[ready_fd], stderr=subprocess.DEVNULL)
+        os.close(ready_fd)
+        try:
+            select.select([read_fd], [], [], 10 * harness.SLOW)
+        finally:
+            for child in harness.descendants(process.pid):
+                os.kill(child.pid, signal.SIGTERM)
+            process.wait(10 * harness.SLOW)
+            os.close(read_fd)
 
     def test_killed_by_force_and_started_again(self):
         for scheme in SCHEMES:

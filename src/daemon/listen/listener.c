@@ -124,7 +124,9 @@ static struct listener *append(struct listener_set *set, const struct address *a
 	}
 	set->all = grown;
 	free(old);
-	grown[set->count] = (struct listener){ .address = *address, .fd = -1, .feed_fd = -1 };
+	grown[set->count] = (struct listener){
+		.address = *address, .fd = -1, .feed_fd = -1, .file = { .dir_fd = -1 },
+	};
 	return &grown[set->count++];
 }
 
@@ -188,6 +190,7 @@ static void close_listener(struct listener *listener)
 	if (listener->file.inode) {
 		unix_socket_remove(&listener->address, &listener->file);
 	}
+	io_close(&listener->file.dir_fd);
 	io_close(&listener->fd);
 	io_close(&listener->feed_fd);
 	msgq_close(listener->msgq);

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -27,6 +29,11 @@
  * more than are answered in a moment. Cut by the kernel to net.core.somaxconn.
  */
 #define BACKLOG 1024
+
+/* Of linux/un.h, which sys/un.h does not get along with. Since Linux 4.12. */
+#ifndef SIOCUNIXFILE
+#define SIOCUNIXFILE (SIOCPROTOPRIVATE + 0)
+#endif
 
 /*
  * An answer takes up our buffer until its client reads it, some 800 bytes each: those that never
@@ -49,25 +56,33 @@ struct place {
 	const char *bound;			/* the one that the socket is bound to */
 };
 
+/* As chown() takes them: -1 is not to be changed. */
+struct owners {
+	uid_t uid;
+	gid_t gid;
+};
+
+static const char replaced[] = "another process has replaced the socket while it was made";
+
 static int make_socket(enum address_scheme scheme)
 {
 	return socket(AF_UNIX, resolve_socket_type(scheme) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
 /* Names or numbers. What is not given stays -1, as chown() wants it. */
-static int look_up_owners(const struct address *address, uid_t *uid, gid_t *gid, const char **why)
+static int look_up_owners(const struct address *address, struct owners *owners, const char **why)
 {
 	const struct passwd *user = address->user[0] ? getpwnam(address->user) : NULL;
 	const struct group *group = address->group[0] ? getgrnam(address->group) : NULL;
 
-	*uid = user ? user->pw_uid : (uid_t)-1;
-	*gid = group ? group->gr_gid : (gid_t)-1;
+	owners->uid = user ? user->pw_uid : (uid_t)-1;
+	owners->gid = group ? group->gr_gid : (gid_t)-1;
 	errno = EINVAL;
-	if (address->user[0] && !user && units_parse_id(address->user, uid) < 0) {
+	if (address->user[0] && !user && units_parse_id(address->user, &owners->uid) < 0) {
 		*why = "the system knows no such user";
 		return -1;
 	}
-	if (address->group[0] && !group && units_parse_id(address->group, gid) < 0) {
+	if (address->group[0] && !group && units_parse_id(address->group, &owners->gid) < 0) {
 		*why = "the system knows no such group";
 		return -1;
 	}
@@ -106,7 +121,7 @@ static int open_place(struct place *place, const struct address *address, const 
 	snprintf(place->temporary, sizeof(place->temporary), ".ruptimed-%d", (int)getpid());
 	/* A datagram comes from the name that its socket was bound to, whatever becomes of that. */
 	place->bound = address->scheme == ADDRESS_UNIX_DGRAM ? place->name : place->temporary;
-	place->dir_fd = open(place->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	place->dir_fd = open(place->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (place->dir_fd < 0) {
 		return -1;
 	}
@@ -115,18 +130,6 @@ static int open_place(struct place *place, const struct address *address, const 
 		return -1;
 	}
 	return 0;
-}
-
-/* A temporary name may be too long where the final one just fits: then by the open directory. */
-static void name_bound(const struct place *place, struct sockaddr_un *sockaddr)
-{
-	int len = snprintf(sockaddr->sun_path, sizeof(sockaddr->sun_path), "%s%s", place->dir,
-		place->bound);
-
-	if (len >= (int)sizeof(sockaddr->sun_path)) {
-		snprintf(sockaddr->sun_path, sizeof(sockaddr->sun_path), "/proc/self/fd/%d/%s",
-			place->dir_fd, place->bound);
-	}
 }
 
 /* Is the name free, or a socket that no process serves? */
@@ -164,24 +167,89 @@ static int check_name(const struct place *place, const struct address *address, 
 	return -1;
 }
 
-/* Bind with no permission, then set owner and mode. */
+/*
+ * Bind the name in the open directory, whatever its path leads to by now. One for datagrams is
+ * bound by its path, which is what clients see; and so is any where there is no /proc.
+ */
+static int bind_name(int fd, const struct place *place)
+{
+	struct sockaddr_un sockaddr = { .sun_family = AF_UNIX };
+	const size_t size = sizeof(sockaddr.sun_path);
+	int result = -1;
+
+	unlinkat(place->dir_fd, place->bound, 0);
+	errno = ENOENT;
+	if (place->bound == place->temporary) {
+		snprintf(sockaddr.sun_path, size, "/proc/self/fd/%d/%s", place->dir_fd,
+			place->bound);
+		result = bind(fd, (struct sockaddr *)&sockaddr, sizeof(sockaddr));
+	}
+	if (result < 0 && errno == ENOENT &&
+	    snprintf(sockaddr.sun_path, size, "%s%s", place->dir, place->bound) < (int)size) {
+		result = bind(fd, (struct sockaddr *)&sockaddr, sizeof(sockaddr));
+	}
+	return result;
+}
+
+/*
+ * The file that FD is bound to, as O_PATH: another user may have put something else in its place,
+ * such as a link. Without CAP_NET_ADMIN it is looked up by its name, and must be a socket of ours.
+ */
+static int open_bound(int fd, const struct place *place, const char **why)
+{
+	int path_fd = ioctl(fd, SIOCUNIXFILE);
+	struct stat st;
+
+	if (path_fd >= 0) {
+		return path_fd;
+	}
+	path_fd = openat(place->dir_fd, place->bound, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (path_fd >= 0 && fstat(path_fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    st.st_uid == geteuid() && st.st_nlink == 1) {
+		return path_fd;
+	}
+	io_close(&path_fd);
+	*why = replaced;
+	errno = EEXIST;
+	return -1;
+}
+
+/* Through the descriptor's link, since no call takes an O_PATH descriptor before Linux 6.6. */
+static int set_mode(int path_fd, mode_t mode)
+{
+	char link[64];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
+	return chmod(link, mode);
+}
+
+/*
+ * Bind with the final mode, or, if the file is to have another owner, with no permission until it
+ * has. A default ACL of the directory may have taken from the mode. Returns the file as O_PATH, or
+ * -1 with errno.
+ */
 static int bind_and_permit(int fd, const struct place *place, const struct address *address,
-	uid_t uid, gid_t gid)
+	const struct owners *owners, const char **why)
 {
 	mode_t mode = address->mode == ADDRESS_MODE_NONE ? UNIX_SOCKET_DEFAULT_MODE
 							 : (mode_t)address->mode;
-	struct sockaddr_un sockaddr = { .sun_family = AF_UNIX };
+	bool other = owners->uid != (uid_t)-1 || owners->gid != (gid_t)-1;
+	mode_t mask = umask(0);
+	int result = fchmod(fd, other ? 0 : mode) < 0 ? -1 : bind_name(fd, place);
+	struct stat st;
+	int path_fd;
 
-	name_bound(place, &sockaddr);
-	unlinkat(place->dir_fd, place->bound, 0);
-	if (fchmod(fd, 0) < 0 || bind(fd, (struct sockaddr *)&sockaddr, sizeof(sockaddr)) < 0) {
+	umask(mask);
+	path_fd = result < 0 ? -1 : open_bound(fd, place, why);
+	if (path_fd < 0) {
 		return -1;
 	}
-	if ((uid != (uid_t)-1 || gid != (gid_t)-1) &&
-	    fchownat(place->dir_fd, place->bound, uid, gid, AT_SYMLINK_NOFOLLOW) < 0) {
-		return -1;
+	if ((other && fchownat(path_fd, "", owners->uid, owners->gid, AT_EMPTY_PATH) < 0) ||
+	    fstat(path_fd, &st) < 0 ||
+	    ((st.st_mode & 07777) != mode && set_mode(path_fd, mode) < 0)) {
+		io_close(&path_fd);
 	}
-	return fchmodat(place->dir_fd, place->bound, mode, 0);
+	return path_fd;
 }
 
 static void enlarge_buffer(int fd)
@@ -201,10 +269,11 @@ static void tell_senders(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
 }
 
-static int put_in_place(int fd, const struct place *place, const struct address *address,
-	struct unix_socket_id *id)
+static int put_in_place(int fd, int path_fd, const struct place *place,
+	const struct address *address, struct unix_socket_id *id, const char **why)
 {
 	struct stat st;
+	struct stat placed;
 
 	if (address->scheme != ADDRESS_FDPASS) {
 		fdpass_refuse(fd);
@@ -215,45 +284,61 @@ static int put_in_place(int fd, const struct place *place, const struct address 
 	} else if (listen(fd, BACKLOG) < 0) {
 		return -1;
 	}
-	if (fstatat(place->dir_fd, place->bound, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fstat(path_fd, &st) < 0 ||
+	    renameat(place->dir_fd, place->bound, place->dir_fd, place->name) < 0 ||
+	    fstatat(place->dir_fd, place->name, &placed, AT_SYMLINK_NOFOLLOW) < 0) {
 		return -1;
 	}
-	*id = (struct unix_socket_id){ st.st_dev, st.st_ino };
-	return renameat(place->dir_fd, place->bound, place->dir_fd, place->name);
+	if (placed.st_dev != st.st_dev || placed.st_ino != st.st_ino) {
+		*why = replaced;
+		errno = EEXIST;
+		return -1;
+	}
+	id->device = st.st_dev;
+	id->inode = st.st_ino;
+	return 0;
 }
 
 int unix_socket_open(const struct address *address, struct unix_socket_id *id, const char **why)
 {
 	struct place place;
-	uid_t uid;
-	gid_t gid;
+	struct owners owners;
+	int path_fd = -1;
 	int fd;
 
 	*why = NULL;
-	if (look_up_owners(address, &uid, &gid, why) < 0 || open_place(&place, address, why) < 0) {
+	id->dir_fd = -1;
+	if (look_up_owners(address, &owners, why) < 0 || open_place(&place, address, why) < 0) {
 		return -1;
 	}
 	fd = make_socket(address->scheme);
 	if (fd < 0 || check_name(&place, address, why) < 0) {
 		io_close(&fd);
-	} else if (bind_and_permit(fd, &place, address, uid, gid) < 0 ||
-		   put_in_place(fd, &place, address, id) < 0) {
+	} else if ((path_fd = bind_and_permit(fd, &place, address, &owners, why)) < 0 ||
+		   put_in_place(fd, path_fd, &place, address, id, why) < 0) {
 		int saved = errno;
 
 		unlinkat(place.dir_fd, place.bound, 0);
 		errno = saved;
 		io_close(&fd);
 	}
+	io_close(&path_fd);
 	own_lock_drop(place.dir_fd, LOCK_NAME, &place.lock_fd);
-	io_close(&place.dir_fd);
+	if (fd >= 0) {
+		id->dir_fd = place.dir_fd;
+	} else {
+		io_close(&place.dir_fd);
+	}
 	return fd;
 }
 
 void unix_socket_remove(const struct address *address, const struct unix_socket_id *id)
 {
+	const char *name = strrchr(address->path, '/') + 1;
 	struct stat st;
 
-	if (lstat(address->path, &st) == 0 && st.st_dev == id->device && st.st_ino == id->inode) {
-		unlink(address->path);
+	if (fstatat(id->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_dev == id->device && st.st_ino == id->inode) {
+		unlinkat(id->dir_fd, name, 0);
 	}
 }

@@ -29,7 +29,7 @@ struct owner {
 
 struct lane {
 	struct owner owner;
-	unsigned pending;		/* answers that wait or are being sent; 0: the lane is free */
+	unsigned pending;		/* answers that wait or are being sent; 0: unused */
 	bool busy;			/* a thread sends for it */
 	struct task *first;
 	struct task **end;

@@ -24,7 +24,7 @@ static const char *const schemes[] = { "unix", "unix-seqpacket", "unix-dgram", "
 static const int types[] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM, SOCK_STREAM };
 #define SCHEMES 4
 
-static struct unix_socket_id id;
+static struct unix_socket_id id = { .dir_fd = -1 };
 static const char *why;
 
 static struct address address_of(const char *scheme, const char *path, const char *keys)
@@ -45,6 +45,7 @@ static struct address address_here(int scheme, const char *keys)
 
 static int open_socket(const struct address *address)
 {
+	io_close(&id.dir_fd);
 	return unix_socket_open(address, &id, &why);
 }
 
@@ -72,6 +73,7 @@ static void tear_down(void)
 {
 	char command[256];
 
+	io_close(&id.dir_fd);
 	ck_assert_uint_eq(process_descriptors(), open_before);
 	snprintf(command, sizeof(command), "! ls -A %s | grep -q '^\\.ruptimed'",
 		scratch_path("").text);
@@ -176,6 +178,7 @@ START_TEST(test_live_is_refused)
 	struct unix_socket_id served = id;
 	int client_fd;
 
+	id.dir_fd = -1;
 	ck_assert_int_eq(open_socket(&new), -1);
 	ck_assert_int_eq(errno, EADDRINUSE);
 	ck_assert_str_eq(why, "another process serves there");
@@ -184,6 +187,7 @@ START_TEST(test_live_is_refused)
 	io_close(&client_fd);
 	unix_socket_remove(&old, &served);
 	ck_assert_int_eq(access(old.path, F_OK), -1);
+	io_close(&served.dir_fd);
 	io_close(&fd);
 }
 END_TEST
@@ -220,6 +224,28 @@ START_TEST(test_other_files_are_refused)
 	ck_assert(before.st_ino == after.st_ino);
 	remove(address.path);
 	unlink(other.path);
+}
+END_TEST
+
+/* Where its path leads by now does not matter: the directory is known. */
+START_TEST(test_removes_where_it_was_made)
+{
+	struct address address = address_of(schemes[_i], scratch_path("folder/socket").text, "");
+	struct scratch_path folder = scratch_path("folder");
+	struct scratch_path away = scratch_path("away");
+	struct scratch_path moved = scratch_path("away/socket");
+	int fd;
+
+	ck_assert_int_eq(mkdir(folder.text, 0700), 0);
+	fd = open_socket(&address);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(rename(folder.text, away.text), 0);
+	ck_assert_int_eq(symlink("/nonexistent", folder.text), 0);
+	unix_socket_remove(&address, &id);
+	ck_assert_int_eq(access(moved.text, F_OK), -1);
+	io_close(&fd);
+	unlink(folder.text);
+	rmdir(away.text);
 }
 END_TEST
 
@@ -381,6 +407,7 @@ Suite *unit_suite(void)
 	tcase_add_loop_test(tcase, test_stale_is_replaced, 0, SCHEMES * SCHEMES);
 	tcase_add_loop_test(tcase, test_live_is_refused, 0, SCHEMES * SCHEMES);
 	tcase_add_loop_test(tcase, test_other_files_are_refused, 0, 4);
+	tcase_add_loop_test(tcase, test_removes_where_it_was_made, 0, SCHEMES);
 	tcase_add_loop_test(tcase, test_removes_its_own_only, 0, SCHEMES);
 	tcase_add_loop_test(tcase, test_longest_path, 0, 2 * SCHEMES);
 	tcase_add_test(tcase, test_no_directory);
