@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <math.h>
-#include <poll.h>
 #include <string.h>
 
+#include "bench/progress.h"
 #include "bench/run.h"
 #include "bench/splitmix.h"
 #include "common/clock.h"
@@ -16,13 +16,9 @@
 #define SETTLE_SHARE	    10		/* of a round, before it counts */
 #define ROUNDS_IN_BLOCK	    4
 #define LEAST_DIFFERENCE    0.01
-
-static bool is_stopped(const struct plan *plan)
-{
-	struct pollfd poll_fd = { .fd = plan->stop_fd, .events = POLLIN };
-
-	return poll(&poll_fd, 1, 0) > 0;
-}
+#define STANDSTILL	    1000
+#define FAILED_LARGE	    0.05
+#define FAILED_TINY	    0.001
 
 static double figure_of(const struct comparison *comparison, const struct result *round)
 {
@@ -32,39 +28,60 @@ static double figure_of(const struct comparison *comparison, const struct result
 	return result_throughput_rps(round);
 }
 
-static int run_round(const struct plan *plan, const struct target *target, struct result *sum,
-	const struct comparison *comparison, double *figure)
+static double failed_share(const struct tally *tally)
+{
+	return tally->sent > 0 ? (double)tally_failed(tally) / (double)tally->sent : NAN;
+}
+
+/* One side of the comparison. */
+struct side {
+	const char *name;
+	struct plan plan;		/* of a round */
+	const struct target *target;
+	struct result *sum;
+	double *figures;
+	double *failed;
+	unsigned done;
+};
+
+static int run_round(struct side *side, const struct comparison *comparison)
 {
 	struct result round;
 
-	if (run(plan, target, &round) < 0) {
+	if (run(&side->plan, side->target, &round) < 0) {
 		return -1;
 	}
-	*figure = figure_of(comparison, &round);
-	result_merge(sum, &round);
+	side->figures[side->done] = figure_of(comparison, &round);
+	side->failed[side->done] = failed_share(round.measured);
+	side->done++;
+	result_merge(side->sum, &round);
 	result_fini(&round);
 	return 0;
 }
 
-static int run_block(const struct plan *plan, const struct target *a, const struct target *b,
-	bool b_first, struct result *result, struct comparison *comparison)
+static void announce(const struct side *side, unsigned rounds_left)
 {
-	unsigned a_done = comparison->rounds;
-	unsigned b_done = comparison->rounds;
+	const struct plan *plan = &side->plan;
+
+	progress_announce(plan->progress, rounds_left * (plan->warmup_ns + plan->duration_ns),
+		"%s, round %u of %u", side->name, side->done + 1, COMPARISON_ROUNDS);
+}
+
+static int run_block(struct side sides[2], unsigned first, struct comparison *comparison)
+{
+	unsigned rounds_left = 2 * (COMPARISON_ROUNDS - comparison->rounds);
 
 	for (unsigned i = 0; i < ROUNDS_IN_BLOCK; i++) {
 		/* The outer two are of one side, the inner two of the other. */
 		bool is_outer = i == 0 || i == ROUNDS_IN_BLOCK - 1;
-		bool is_b = is_outer == b_first;
-		double *figure = is_b ? &comparison->b_rounds[b_done++] :
-			&comparison->a_rounds[a_done++];
+		struct side *side = &sides[is_outer ? first : 1 - first];
 
-		if (run_round(plan, is_b ? b : a, is_b ? &comparison->b : result, comparison,
-			figure) < 0) {
+		announce(side, rounds_left - i);
+		if (run_round(side, comparison) < 0) {
 			return -1;
 		}
 	}
-	if (!is_stopped(plan)) {
+	if (!run_is_stopped(&sides[0].plan)) {
 		comparison->rounds += 2;
 	}
 	return 0;
@@ -78,7 +95,10 @@ static int warm_up(const struct plan *plan, const struct target *target, uint64_
 	uint64_t needed_ns;
 
 	only.warmup_ns = 0;
+	only.samples = NULL;
+	only.server_pid = 0;
 	only.duration_ns = plan->warmup_ns > WARMUP_MIN_NS ? plan->warmup_ns : WARMUP_MIN_NS;
+	progress_announce(plan->progress, 2 * plan->duration_ns + only.duration_ns, "warm-up");
 	if (run(&only, target, &result) < 0) {
 		return -1;
 	}
@@ -90,10 +110,66 @@ static int warm_up(const struct plan *plan, const struct target *target, uint64_
 	return 0;
 }
 
-/* Do both rounds of a block have a figure? */
-static bool is_complete(const double *rounds)
+/*
+ * The logarithm of B/A of a block, or NAN if there is none. A side that stood still for the block
+ * has done a thousandth at most, which is as much as can be said.
+ */
+static double log_ratio(const struct comparison *comparison, unsigned i)
 {
-	return rounds[0] > 0 && rounds[1] > 0;
+	const double *a = &comparison->a_rounds[i];
+	const double *b = &comparison->b_rounds[i];
+	double a_sum = a[0] + a[1];
+	double b_sum = b[0] + b[1];
+
+	if (comparison->of_latency && !(a[0] > 0 && a[1] > 0 && b[0] > 0 && b[1] > 0)) {
+		return NAN;
+	}
+	if (!(a_sum > 0 || b_sum > 0)) {
+		return NAN;
+	}
+	return log(fmax(b_sum, a_sum / STANDSTILL) / fmax(a_sum, b_sum / STANDSTILL));
+}
+
+static double binomial_tail(unsigned n, unsigned least)
+{
+	double term = pow(0.5, n);
+	double tail = 0;
+
+	for (unsigned k = 0; k <= n; k++) {
+		tail += k >= least ? term : 0;
+		term *= (double)(n - k) / (k + 1);
+	}
+	return tail;
+}
+
+/*
+ * A difference in failures is one if it is large, or if it is not tiny and by far the most of the
+ * blocks that differ differ in one direction (sign test, 99 %): so a single accident is none.
+ */
+static enum comparison_failures judge_failures(const struct comparison *comparison)
+{
+	unsigned more = 0;
+	unsigned less = 0;
+	unsigned blocks = 0;
+	double sum = 0;
+
+	for (unsigned i = 0; i + 1 < comparison->rounds; i += 2) {
+		double difference = (comparison->b_failed[i] + comparison->b_failed[i + 1] -
+			comparison->a_failed[i] - comparison->a_failed[i + 1]) / 2;
+
+		if (!isnan(difference)) {
+			sum += difference;
+			more += difference > 0;
+			less += difference < 0;
+			blocks++;
+		}
+	}
+	if (blocks == 0 || (fabs(sum / blocks) < FAILED_LARGE &&
+	    (fabs(sum / blocks) < FAILED_TINY || 2 * binomial_tail(more + less,
+		more > less ? more : less) > 1 - COMPARISON_CONFIDENCE))) {
+		return COMPARISON_FAILS_ALIKE;
+	}
+	return sum > 0 ? COMPARISON_FAILS_MORE : COMPARISON_FAILS_LESS;
 }
 
 static enum comparison_verdict verdict_of(const struct comparison *comparison)
@@ -121,26 +197,31 @@ static void from_logarithm(struct interval *interval)
 int compare_judge(struct comparison *comparison, uint64_t seed)
 {
 	const double *a = comparison->a_rounds;
-	const double *b = comparison->b_rounds;
 	double ratios[COMPARISON_BLOCKS];
 	double noises[COMPARISON_BLOCKS];
 	unsigned blocks = 0;
+	unsigned noisy = 0;
 
 	comparison->verdict = COMPARISON_NOT_JUDGED;
+	comparison->failures = judge_failures(comparison);
 	comparison->ratio = (struct interval){ NAN, NAN, NAN };
 	comparison->noise = comparison->ratio;
 	for (unsigned i = 0; i + 1 < comparison->rounds; i += 2) {
-		if (is_complete(&a[i]) && is_complete(&b[i])) {
-			ratios[blocks] = log((b[i] + b[i + 1]) / (a[i] + a[i + 1]));
-			noises[blocks++] = log(a[i + 1] / a[i]);
+		double ratio = log_ratio(comparison, i);
+
+		if (!isnan(ratio)) {
+			ratios[blocks++] = ratio;
+		}
+		if (a[i] > 0 && a[i + 1] > 0) {
+			noises[noisy++] = log(a[i + 1] / a[i]);
 		}
 	}
-	if (blocks < COMPARISON_BLOCKS / 2) {
+	if (blocks < COMPARISON_BLOCKS / 2 || noisy < COMPARISON_BLOCKS / 2) {
 		return 0;
 	}
 	if (bootstrap_interval(ratios, blocks, COMPARISON_CONFIDENCE, seed,
 		&comparison->ratio) < 0 ||
-	    bootstrap_interval(noises, blocks, COMPARISON_CONFIDENCE, seed,
+	    bootstrap_interval(noises, noisy, COMPARISON_CONFIDENCE, seed,
 		&comparison->noise) < 0) {
 		return -1;
 	}
@@ -150,37 +231,60 @@ int compare_judge(struct comparison *comparison, uint64_t seed)
 	return 0;
 }
 
-int compare(const struct plan *plan, const struct target *a, const struct target *b,
+static void set_round(struct side *side, const struct plan *plan, uint64_t round_ns)
+{
+	side->plan = *plan;
+	side->plan.duration_ns = round_ns;
+	side->plan.warmup_ns = round_ns / SETTLE_SHARE;
+	side->plan.side = side->name[0];
+}
+
+static int run_blocks(const struct plan *plan, struct side sides[2], uint64_t seed,
+	struct comparison *comparison)
+{
+	for (unsigned i = 0; i < COMPARISON_BLOCKS && !run_is_stopped(plan); i++) {
+		/* Which side is first is drawn: a rhythm of the machine's must not favour one. */
+		unsigned first = splitmix_next(&seed) >> 63;
+
+		if (run_block(sides, first, comparison) < 0) {
+			return -1;
+		}
+	}
+	return compare_judge(comparison, seed);
+}
+
+int compare(const struct plan *plan, pid_t b_pid, const struct target *a, const struct target *b,
 	struct result *result, struct comparison *comparison)
 {
-	struct plan round = *plan;
-	uint64_t seed = clock_now_ns();
+	uint64_t round_ns = plan->duration_ns / COMPARISON_ROUNDS;
+	struct plan b_plan = *plan;
+	struct side sides[2] = {
+		{ .name = "A", .target = a, .sum = result, .figures = comparison->a_rounds,
+		  .failed = comparison->a_failed },
+		{ .name = "B", .target = b, .sum = &comparison->b,
+		  .figures = comparison->b_rounds, .failed = comparison->b_failed },
+	};
 
 	memset(comparison, 0, sizeof(*comparison));
 	comparison->of_latency = plan->open_loop;
-	round.duration_ns = plan->duration_ns / COMPARISON_ROUNDS;
-	if (round.duration_ns < ROUND_MIN_NS) {
-		round.duration_ns = ROUND_MIN_NS;
+	b_plan.server_pid = b_pid;
+	if (round_ns < ROUND_MIN_NS) {
+		round_ns = ROUND_MIN_NS;
 	}
-	if (result_init(result, &round, a) < 0 || result_init(&comparison->b, &round, b) < 0 ||
-	    warm_up(plan, a, &round.duration_ns) < 0 ||
-	    warm_up(plan, b, &round.duration_ns) < 0) {
+	if (result_init(result, plan, a) < 0 || result_init(&comparison->b, &b_plan, b) < 0 ||
+	    warm_up(plan, a, &round_ns) < 0 || warm_up(plan, b, &round_ns) < 0) {
 		goto fail;
 	}
-	round.warmup_ns = round.duration_ns / SETTLE_SHARE;
-	for (unsigned i = 0; i < COMPARISON_BLOCKS && !is_stopped(plan); i++) {
-		/* Which side is first is drawn: a rhythm of the machine's must not favour one. */
-		bool b_first = splitmix_next(&seed) >> 63;
-
-		if (run_block(&round, a, b, b_first, result, comparison) < 0) {
-			goto fail;
-		}
-	}
-	if (compare_judge(comparison, seed) < 0) {
+	set_round(&sides[0], plan, round_ns);
+	set_round(&sides[1], &b_plan, round_ns);
+	if (run_blocks(plan, sides, clock_now_ns(), comparison) < 0) {
 		goto fail;
 	}
-	result->plan = *plan;
-	comparison->b.plan = *plan;
+	/* All rounds together have enough requests to judge shares of them. */
+	result_judge(result);
+	result_judge(&comparison->b);
+	result->interrupted |= run_is_stopped(plan);
+	comparison->b.interrupted |= run_is_stopped(plan);
 	return 0;
 fail:
 	result_fini(result);
@@ -203,6 +307,22 @@ const char *compare_verdict_name(enum comparison_verdict verdict)
 	};
 
 	return names[verdict];
+}
+
+const char *compare_failures_name(enum comparison_failures failures)
+{
+	static const char *const names[] = {
+		[COMPARISON_FAILS_ALIKE] = "alike",
+		[COMPARISON_FAILS_MORE] = "more",
+		[COMPARISON_FAILS_LESS] = "less",
+	};
+
+	return names[failures];
+}
+
+double compare_failed_share(const struct result *result)
+{
+	return failed_share(result->measured);
 }
 
 double compare_change(const struct comparison *comparison)

@@ -6,6 +6,9 @@
  * interval of the ratio excludes 1 and the ratio is farther from 1 than A was found to be from
  * itself, and than one part in a hundred, which is as good as nothing.
  *
+ * Which of the two fails more is a question of its own, and comes first: the speed of a server that
+ * leaves out what it cannot do is no merit.
+ *
  * The ratio is of throughputs in a closed loop (below 1: B is slower) and of median latencies in an
  * open one, where the throughput is given (above 1: B is slower).
  */
@@ -27,7 +30,14 @@ enum comparison_verdict {
 	COMPARISON_NO_DIFFERENCE,
 	COMPARISON_SLOWER,	/* B is slower than A */
 	COMPARISON_FASTER,
-	COMPARISON_NOT_JUDGED,	/* too many rounds without an answer, or interrupted */
+	COMPARISON_NOT_JUDGED,	/* too few rounds with an answer, or interrupted */
+};
+
+/* B against A, by the share of requests without a good answer. */
+enum comparison_failures {
+	COMPARISON_FAILS_ALIKE,
+	COMPARISON_FAILS_MORE,
+	COMPARISON_FAILS_LESS,
 };
 
 struct comparison {
@@ -36,6 +46,9 @@ struct comparison {
 	unsigned rounds;		/* of each side; less than planned if interrupted */
 	double a_rounds[COMPARISON_ROUNDS];	/* answers/s, or median latency in us */
 	double b_rounds[COMPARISON_ROUNDS];
+	double a_failed[COMPARISON_ROUNDS];	/* shares; NAN: nothing was sent */
+	double b_failed[COMPARISON_ROUNDS];
+	enum comparison_failures failures;
 	struct interval ratio;
 	struct interval noise;
 	enum comparison_verdict verdict;
@@ -43,21 +56,30 @@ struct comparison {
 
 /*
  * Compare: PLAN's duration is that of all rounds of one side together, or longer if answers take
- * so long that a round would see few of them. Blocks for about twice the duration and twice the
- * warm-up. Returns 0 with A's merged RESULT and COMPARISON, for the caller
- * to result_fini() and compare_fini(), or -1 with errno.
+ * so long that a round would see few of them; its server process is A's, B_PID is that of B.
+ * Blocks for about twice the duration and twice the warm-up. Returns 0 with A's merged RESULT and
+ * COMPARISON, for the caller to result_fini() and compare_fini(), or -1 with errno.
  */
-int compare(const struct plan *plan, const struct target *a, const struct target *b,
+int compare(const struct plan *plan, pid_t b_pid, const struct target *a, const struct target *b,
 	struct result *result, struct comparison *comparison);
 void compare_fini(struct comparison *comparison);
 
 /* "no difference", "slower", "faster" or "not judged". */
 const char *compare_verdict_name(enum comparison_verdict verdict);
 
+/* "alike", "more" or "less". */
+const char *compare_failures_name(enum comparison_failures failures);
+
+/* The share of all of a RESULT's requests that have no good answer. */
+double compare_failed_share(const struct result *result);
+
 /* How much slower or faster B is, as a share of A: 0.2 for a fifth of the throughput less. */
 double compare_change(const struct comparison *comparison);
 
-/* Fill ratio, noise and verdict from the first ROUNDS of the two rows. For compare() and tests. */
+/*
+ * Fill ratio, noise, failures and verdict from the first ROUNDS of the rows. For compare() and
+ * tests.
+ */
 int compare_judge(struct comparison *comparison, uint64_t seed);
 
 #endif

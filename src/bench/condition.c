@@ -4,9 +4,10 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "bench/quantity.h"
 #include "common/clock.h"
 #include "common/units.h"
 
@@ -33,6 +34,7 @@ static const struct {
 	{ "invalid", CONDITION_INVALID, KIND_WORD },
 	{ "slower", CONDITION_SLOWER, KIND_WORD },
 	{ "faster", CONDITION_FASTER, KIND_WORD },
+	{ "fails-more", CONDITION_FAILS_MORE, KIND_WORD },
 };
 
 static int fail(const char **why, const char *reason)
@@ -40,34 +42,6 @@ static int fail(const char **why, const char *reason)
 	*why = reason;
 	errno = EINVAL;
 	return -1;
-}
-
-/* "p50", "p999" (the point stands behind the second digit), "p99.9". */
-static int parse_percentile(struct condition *condition, const char *digits)
-{
-	double percent = 0;
-	double place = 10;
-	bool fraction = false;
-
-	for (unsigned seen = 0; *digits; digits++) {
-		if (*digits == '.' && !fraction && seen > 0 && digits[1]) {
-			fraction = true;
-			continue;
-		}
-		if (!isdigit((unsigned char)*digits)) {
-			return -1;
-		}
-		if (fraction || seen >= 2) {
-			percent += (*digits - '0') / place;
-			place *= 10;
-		} else {
-			percent = percent * 10 + (*digits - '0');
-		}
-		seen++;
-	}
-	condition->metric = CONDITION_LATENCY;
-	condition->quantile = percent / 100;
-	return 0;
 }
 
 static int parse_metric(struct condition *condition, const char *name, enum kind *kind)
@@ -80,20 +54,9 @@ static int parse_metric(struct condition *condition, const char *name, enum kind
 		}
 	}
 	*kind = KIND_DURATION;
-	return name[0] == 'p' && isdigit((unsigned char)name[1]) ?
-		parse_percentile(condition, name + 1) : -1;
-}
-
-static int parse_number(const char *text, double *value)
-{
-	char *end;
-
-	/* strtod() would also take "inf", "nan" and hexadecimal. */
-	if (!isdigit((unsigned char)text[0]) || strspn(text, "0123456789.") != strlen(text)) {
-		return -1;
-	}
-	*value = strtod(text, &end);
-	return *end ? -1 : 0;
+	condition->metric = CONDITION_LATENCY;
+	return name[0] == 'p' ?
+		percentile_parse(&condition->percentile, name + 1, strlen(name + 1)) : -1;
 }
 
 static int parse_value(struct condition *condition, char *text, enum kind kind, const char **why)
@@ -112,14 +75,18 @@ static int parse_value(struct condition *condition, char *text, enum kind kind, 
 	if (kind == KIND_COUNT && len > 1 && text[len - 1] == '%') {
 		text[len - 1] = '\0';
 		condition->percent = true;
-		return parse_number(text, &condition->value) < 0 ?
+		return quantity_parse(text, len - 1, &condition->value) < 0 ?
 			fail(why, "needs a number in front of %") : 0;
 	}
 	if (kind == KIND_NUMBER) {
-		return parse_number(text, &condition->value) < 0 ?
+		return quantity_parse(text, len, &condition->value) < 0 ?
 			fail(why, "needs a number, such as 0.95") : 0;
 	}
-	if (units_parse_count(text, 0, UINT64_MAX / 2, &value) < 0) {
+	if (kind == KIND_RATE) {
+		return quantity_parse(text, len, &condition->value) < 0 ?
+			fail(why, "needs a rate, such as 100 or 1.5k") : 0;
+	}
+	if (quantity_parse_count(text, 0, 1ull << 62, &value) < 0) {
 		return fail(why, "needs a count, such as 100 or 20k");
 	}
 	condition->value = (double)value;
@@ -138,12 +105,28 @@ static const char *parse_op(struct condition *condition, const char *text)
 	return text + (equal ? 2 : 1);
 }
 
+/* "A." or "B." at the start of TEXT. Returns what follows. */
+static const char *parse_side(struct condition *condition, const char *text)
+{
+	if ((text[0] != 'A' && text[0] != 'B') || text[1] != '.') {
+		return text;
+	}
+	condition->side = text[0] == 'A' ? CONDITION_A : CONDITION_B;
+	return text + 2;
+}
+
+bool condition_compares(const struct condition *condition)
+{
+	return condition->metric == CONDITION_RATIO || condition->metric == CONDITION_SLOWER ||
+		condition->metric == CONDITION_FASTER || condition->metric == CONDITION_FAILS_MORE;
+}
+
 int condition_parse(struct condition *condition, const char *text, const char **why)
 {
 	char name[CONDITION_TEXT_MAX + 1];
 	char value[CONDITION_TEXT_MAX + 1];
-	size_t name_len = strcspn(text, "<>= ");
-	const char *at = text + name_len;
+	const char *at = text;
+	size_t name_len;
 	enum kind kind;
 
 	memset(condition, 0, sizeof(*condition));
@@ -151,11 +134,19 @@ int condition_parse(struct condition *condition, const char *text, const char **
 		return fail(why, "too long");
 	}
 	strcpy(condition->text, text);
-	memcpy(name, text, name_len);
+	at = parse_side(condition, at);
+	name_len = strcspn(at, "<>= ");
+	memcpy(name, at, name_len);
 	name[name_len] = '\0';
 	if (parse_metric(condition, name, &kind) < 0) {
-		return fail(why, "starts with no metric that is known here");
+		return fail(why, name[0] == 'p' && isdigit((unsigned char)name[1]) ?
+			"needs a percentile from p0 to p100, such as p99 or p99.9" :
+			"starts with no metric that is known here");
 	}
+	if (condition->side != CONDITION_EITHER && condition_compares(condition)) {
+		return fail(why, "names a side, but compares the two");
+	}
+	at += name_len;
 	at += strspn(at, " ");
 	if (kind == KIND_WORD) {
 		return *at ? fail(why, "compares what is a condition by itself") : 0;
@@ -183,7 +174,8 @@ static double latency_of(const struct condition *condition, const struct histogr
 	case CONDITION_MEAN:
 		return histogram_mean_ns(latency);
 	default:
-		return (double)histogram_quantile_ns(latency, condition->quantile);
+		return (double)histogram_rank_ns(latency,
+			condition->percentile.billionths);
 	}
 }
 
@@ -222,8 +214,8 @@ static double count_of(const struct condition *condition, const struct tally *ta
 	return count;
 }
 
-static double value_of(const struct condition *condition, const struct result *result,
-	const struct comparison *comparison)
+/* Of one server; NAN if it was not measured. */
+static double value_of(const struct condition *condition, const struct result *result)
 {
 	switch (condition->metric) {
 	case CONDITION_LATENCY:
@@ -232,42 +224,98 @@ static double value_of(const struct condition *condition, const struct result *r
 	case CONDITION_MAX:
 		return latency_of(condition, &result->measured->latency);
 	case CONDITION_THROUGHPUT:
-		return result_throughput_rps(result);
+		return result->duration_ns > 0 ? result_throughput_rps(result) : NAN;
 	case CONDITION_SERVER_CPU:
-		return result->server_cpu_known && result->measured->outcomes[OUTCOME_ANSWERED] ?
+		return result->server_cpu_known && result->measured->in_window > 0 ?
 			result_server_cpu_us_per_reply(result) * (double)CLOCK_US : NAN;
-	case CONDITION_RATIO:
-		return comparison ? comparison->ratio.estimate : NAN;
 	default:
 		return count_of(condition, result->measured);
 	}
 }
 
-bool condition_holds(const struct condition *condition, const struct result *result,
-	const struct comparison *comparison)
+static enum condition_state state_of(bool holds)
 {
-	double value;
+	return holds ? CONDITION_TRUE : CONDITION_FALSE;
+}
 
-	switch (condition->metric) {
-	case CONDITION_INVALID:
-		return result->invalid[0] || (comparison && comparison->b.invalid[0]);
-	case CONDITION_SLOWER:
-		return comparison && comparison->verdict == COMPARISON_SLOWER;
-	case CONDITION_FASTER:
-		return comparison && comparison->verdict == COMPARISON_FASTER;
-	default:
-		break;
+static enum condition_state compare_value(const struct condition *condition, double value)
+{
+	if (isnan(value)) {
+		return CONDITION_NOT_JUDGED;
 	}
-	/* Every comparison with NAN is false. */
-	value = value_of(condition, result, comparison);
 	switch (condition->op) {
 	case CONDITION_LT:
-		return value < condition->value;
+		return state_of(value < condition->value);
 	case CONDITION_LE:
-		return value <= condition->value;
+		return state_of(value <= condition->value);
 	case CONDITION_GT:
-		return value > condition->value;
+		return state_of(value > condition->value);
 	default:
-		return value >= condition->value;
+		return state_of(value >= condition->value);
 	}
+}
+
+static enum condition_state judge_side(const struct condition *condition,
+	const struct result *result)
+{
+	if (condition->metric == CONDITION_INVALID) {
+		return state_of(result->invalid[0]);
+	}
+	return compare_value(condition, value_of(condition, result));
+}
+
+static enum condition_state judge_comparison(const struct condition *condition,
+	const struct comparison *comparison, double baseline_ratio)
+{
+	if (condition->metric == CONDITION_RATIO) {
+		return compare_value(condition, comparison ? comparison->ratio.estimate :
+			baseline_ratio);
+	}
+	if (!comparison) {
+		return CONDITION_NOT_JUDGED;
+	}
+	if (condition->metric == CONDITION_FAILS_MORE) {
+		return state_of(comparison->failures == COMPARISON_FAILS_MORE);
+	}
+	/* The speed of what is left says nothing when one of the two leaves out more. */
+	if (comparison->verdict == COMPARISON_NOT_JUDGED ||
+	    comparison->failures != COMPARISON_FAILS_ALIKE) {
+		return CONDITION_NOT_JUDGED;
+	}
+	return state_of(comparison->verdict == (condition->metric == CONDITION_SLOWER ?
+		COMPARISON_SLOWER : COMPARISON_FASTER));
+}
+
+struct condition_verdict condition_judge(const struct condition *condition,
+	const struct result *result, const struct comparison *comparison, double baseline_ratio)
+{
+	struct condition_verdict verdict = { 0 };
+
+	if (condition_compares(condition)) {
+		verdict.state = judge_comparison(condition, comparison, baseline_ratio);
+		return verdict;
+	}
+	verdict.of_a = condition->side != CONDITION_B;
+	verdict.of_b = comparison && condition->side != CONDITION_A;
+	verdict.a = verdict.of_a ? judge_side(condition, result) : CONDITION_FALSE;
+	verdict.b = verdict.of_b ? judge_side(condition, &comparison->b) : CONDITION_FALSE;
+	if (verdict.a == CONDITION_TRUE || verdict.b == CONDITION_TRUE) {
+		verdict.state = CONDITION_TRUE;
+	} else if (verdict.a == CONDITION_NOT_JUDGED || verdict.b == CONDITION_NOT_JUDGED) {
+		verdict.state = CONDITION_NOT_JUDGED;
+	}
+	return verdict;
+}
+
+void condition_describe(const struct condition_verdict *verdict, char *buf, size_t size)
+{
+	static const char *const words[] = { "does not hold", "holds", "not judged" };
+	bool a = verdict->of_a && verdict->a == verdict->state;
+	bool b = verdict->of_b && verdict->b == verdict->state;
+	/* Without --vs there is one side only, and no need to name it. */
+	const char *sides = !verdict->of_b || verdict->state == CONDITION_FALSE ? "" :
+		a && b ? " for A and B" : a ? " for A" : " for B";
+
+	snprintf(buf, size, "%s%s%s", words[verdict->state], sides,
+		verdict->state == CONDITION_NOT_JUDGED ? ": it was not measured" : "");
 }

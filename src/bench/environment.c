@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/text.h"
+
 static char *add(struct environment *environment, const char *name)
 {
 	environment->facts[environment->count].name = name;
@@ -22,12 +24,13 @@ static void add_command(struct environment *environment, int argc, char **argv)
 	char *value = add(environment, "command");
 	size_t len = 0;
 
-	value[0] = '\0';
-	for (int i = 0; i < argc && len < VALUE_BYTES; i++) {
-		const char *quote = strpbrk(argv[i], " <>&|;*?'\"$") ? "'" : "";
+	for (int i = 0; i < argc; i++) {
+		const char *quote = argv[i][strcspn(argv[i], " <>&|;*?'\"$")] ? "'" : "";
 
-		len += (size_t)snprintf(value + len, VALUE_BYTES - len, "%s%s%s%s", i ? " " : "",
-			quote, argv[i], quote);
+		len += text_escape(value + len, VALUE_BYTES - len, i ? " " : "", i ? 1 : 0);
+		len += text_escape(value + len, VALUE_BYTES - len, quote, strlen(quote));
+		len += text_escape(value + len, VALUE_BYTES - len, argv[i], strlen(argv[i]));
+		len += text_escape(value + len, VALUE_BYTES - len, quote, strlen(quote));
 	}
 }
 
@@ -60,7 +63,8 @@ static void add_cpu(struct environment *environment)
 
 		if (strncmp(line, "model name", 10) == 0 && value) {
 			line[strcspn(line, "\n")] = '\0';
-			snprintf(add(environment, "cpu"), VALUE_BYTES, "%.200s", value + 2);
+			text_escape(add(environment, "cpu"), VALUE_BYTES, value + 2,
+				strlen(value) > 2 ? strlen(value + 2) : 0);
 			break;
 		}
 	}

@@ -11,7 +11,7 @@ struct environment {
 	unsigned count;
 	struct {
 		const char *name;	/* a constant, in snake_case */
-		char value[256];
+		char value[1024];	/* printable UTF-8 */
 	} facts[ENVIRONMENT_FACTS];
 };
 

@@ -1,117 +1,148 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/find_max.h"
 
-#include <errno.h>
-#include <poll.h>
+#include <math.h>
 #include <string.h>
 
+#include "bench/progress.h"
 #include "bench/run.h"
+#include "common/clock.h"
 
 #define AGREE		   2
 #define SPOILED_MAX	   4	/* tries at one rate, before it is taken for too high for us */
-#define PRECISION	   1.05
-#define START_SHARE	   4
+#define FIRST_STEP	   1.1
+#define LAST_STEP	   2.0
 #define CAPACITY_IN_FLIGHT 64u
 #define RATE_MIN_RPS	   1.0
-#define FAILED_SHARE_MAX   0.01
+#define TRIES_TO_BRACKET   6	/* about as many, for the time that is left */
 
 struct search {
 	const struct plan *plan;
 	const struct target *target;
 	struct find_max *find;
-	struct result *result;
-	bool have_result;
-	bool held_once;
+	struct result *result;	/* of the highest rate that held, or the last one */
+	double result_rps;
+	bool result_held;
 	bool spoiled;		/* at the last rate that failed, the generator was at fault */
+	uint64_t idle_ns;
+	double low;		/* holds; 0: none yet */
+	double low_sustained;	/* what was really served there */
+	double high;		/* fails; 0: none yet */
 };
 
-static bool is_stopped(const struct plan *plan)
+/* Keep RESULT, a try's, if it is of the best rate so far. Takes it. */
+static void keep(struct search *search, struct result *result, double rate_rps, bool held)
 {
-	struct pollfd poll_fd = { .fd = plan->stop_fd, .events = POLLIN };
+	bool same = search->result_held && held && rate_rps == search->result_rps;
 
-	return poll(&poll_fd, 1, 0) > 0;
-}
-
-static bool is_good_enough(const struct tally *tally)
-{
-	double wanted = (double)(tally->sent + tally->unsent);
-
-	return tally->sent > 0 &&
-		(double)(tally_failed(tally) + tally->unsent) <= FAILED_SHARE_MAX * wanted;
-}
-
-/* Keep RESULT, a try's, unless a better one is there. Takes it. */
-static void keep(struct search *search, struct result *result, bool held)
-{
-	if (search->have_result && (search->held_once && !held)) {
-		result_fini(result);
+	if (same) {
+		result_merge(search->result, result);
+		result_judge(search->result);
+	} else if (!search->result_held || (held && rate_rps > search->result_rps)) {
+		result_fini(search->result);
+		*search->result = *result;
+		search->result->runs = 1;
+		search->result_rps = rate_rps;
+		search->result_held = held;
 		return;
 	}
-	if (search->have_result) {
-		result_fini(search->result);
-	}
-	*search->result = *result;
-	search->have_result = true;
-	search->held_once |= held;
+	result_fini(result);
 }
 
-static int try_once(struct search *search, double rate_rps, bool *held)
+static unsigned tries_left(const struct search *search)
+{
+	if (search->low <= 0 || search->high <= 0) {
+		return TRIES_TO_BRACKET * AGREE + AGREE;
+	}
+	return AGREE * (unsigned)ceil(1 + log2(fmax(1, (search->high / search->low - 1) /
+		(FIND_MAX_PRECISION - 1))));
+}
+
+static void announce(const struct search *search, double rate_rps)
+{
+	const struct plan *plan = search->plan;
+
+	progress_announce(plan->progress,
+		tries_left(search) * (plan->warmup_ns + plan->duration_ns), "try %u at %.0f/s",
+		search->find->count + 1, rate_rps);
+}
+
+/* Returns 1 if it was completed, 0 if it was cut short and says nothing, -1 with errno. */
+static int try_once(struct search *search, double rate_rps, struct rate_try *try)
 {
 	struct find_max *find = search->find;
-	struct plan plan = *search->plan;
-	struct find_max_try *try = &find->tries[find->count];
-	const struct histogram *latency;
 	struct result result;
 
-	plan.open_loop = true;
-	plan.rate_rps = rate_rps;
-	if (run(&plan, search->target, &result) < 0) {
+	announce(search, rate_rps);
+	if (rate_try_run(search->plan, search->target, rate_rps, &result, try) < 0) {
 		return -1;
 	}
-	latency = &result.measured->latency;
-	*try = (struct find_max_try){
-		.rate_rps = rate_rps,
-		.throughput_rps = result_throughput_rps(&result),
-		.p50_us = (double)histogram_quantile_ns(latency, 0.5) / 1e3,
-		.p99_us = (double)histogram_quantile_ns(latency, 0.99) / 1e3,
-		.valid = !result.invalid[0],
-	};
+	if (result.interrupted) {
+		result_fini(&result);
+		return 0;
+	}
 	/* Our own lag makes latency longer, never shorter: what holds in spite of it, holds. */
-	try->held = is_good_enough(result.measured) &&
-		condition_holds(&find->condition, &result, NULL);
-	*held = try->held;
+	try->held = try->kept_up &&
+		condition_judge(&find->condition, &result, NULL, NAN).state == CONDITION_TRUE;
 	search->spoiled = !try->held && !try->valid;
-	find->count++;
-	keep(search, &result, try->held);
-	return 0;
+	find->tries[find->count++] = *try;
+	keep(search, &result, rate_rps, try->held);
+	return rate_try_rest(search->plan, search->target, search->idle_ns) < 0 ? -1 : 1;
 }
 
-/* Try RATE_RPS until AGREE tries say the same. Returns 1: it holds, 0: not, -1: errno. */
-static int holds(struct search *search, double rate_rps)
+/*
+ * Try RATE_RPS until AGREE tries say the same. Returns 1: it holds, with *SUSTAINED the mean of
+ * what was served, 0: not, or there was no time to find out, -1: errno.
+ */
+static int holds(struct search *search, double rate_rps, double *sustained)
 {
 	unsigned votes[2] = { 0, 0 };
 	unsigned spoiled = 0;
+	double sum = 0;
 
 	while (votes[0] < AGREE && votes[1] < AGREE && spoiled < SPOILED_MAX) {
-		bool held;
+		struct rate_try try;
+		int done;
 
-		if (search->find->count == FIND_MAX_TRIES || is_stopped(search->plan)) {
+		if (search->find->count == FIND_MAX_TRIES || run_is_stopped(search->plan)) {
 			return 0;
 		}
-		if (try_once(search, rate_rps, &held) < 0) {
-			return -1;
+		done = try_once(search, rate_rps, &try);
+		if (done <= 0) {
+			return done;
 		}
-		/* A try that we spoiled says nothing of the server. */
-		votes[held] += !search->spoiled;
+		sum += try.held ? rate_try_sustained_rps(&try) : 0;
+		/* A try that the generator spoiled says nothing of the server. */
+		votes[try.held] += !search->spoiled;
 		spoiled += search->spoiled;
 	}
+	*sustained = votes[1] ? sum / votes[1] : 0;
 	return votes[1] == AGREE;
 }
 
-static int estimate_capacity(const struct plan *plan, const struct target *target, double *rate_rps)
+/* Learn about RATE_RPS. Returns as holds() does. */
+static int explore(struct search *search, double rate_rps)
 {
+	double sustained = 0;
+	int verdict = holds(search, rate_rps, &sustained);
+
+	if (verdict < 0 || run_is_stopped(search->plan)) {
+		return verdict < 0 ? -1 : 0;
+	}
+	if (verdict) {
+		search->low = rate_rps;
+		search->low_sustained = sustained;
+	} else {
+		search->high = rate_rps;
+	}
+	return verdict;
+}
+
+static int estimate_capacity(struct search *search, double *rate_rps)
+{
+	const struct plan *plan = search->plan;
 	struct plan closed = *plan;
-	uint32_t most = run_in_flight_max(plan, target);
+	uint32_t most = run_in_flight_max(plan, search->target);
 	struct result result;
 
 	closed.open_loop = false;
@@ -121,39 +152,50 @@ static int estimate_capacity(const struct plan *plan, const struct target *targe
 	if (closed.in_flight < closed.threads) {
 		closed.in_flight = closed.threads;
 	}
-	if (run(&closed, target, &result) < 0) {
+	progress_announce(plan->progress, tries_left(search) * (plan->warmup_ns +
+		plan->duration_ns), "capacity");
+	if (run(&closed, search->target, &result) < 0) {
 		return -1;
 	}
-	*rate_rps = result_throughput_rps(&result);
+	*rate_rps = fmax(result_throughput_rps(&result), RATE_MIN_RPS);
 	result_fini(&result);
-	return 0;
+	return rate_try_rest(plan, search->target, search->idle_ns);
 }
 
-/* Bracket the answer: *LOW holds (or is 0), *HIGH does not. */
-static int bracket(struct search *search, double start_rps, double *low, double *high)
+/* Step from START_RPS, ever wider, until both a rate that holds and one that fails are known. */
+static int bracket(struct search *search, double start_rps)
 {
 	double rate_rps = start_rps;
-	int verdict = holds(search, rate_rps);
-	bool up = verdict > 0;
+	double step = FIRST_STEP;
+	int verdict = explore(search, rate_rps);
 
-	*low = 0;
-	*high = 0;
-	while (verdict >= 0) {
-		if (verdict > 0) {
-			*low = rate_rps;
-		} else {
-			*high = rate_rps;
-		}
-		if ((verdict > 0) != up || rate_rps <= RATE_MIN_RPS || is_stopped(search->plan)) {
+	while (verdict >= 0 && (search->low <= 0 || search->high <= 0) &&
+	       !run_is_stopped(search->plan) && search->find->count < FIND_MAX_TRIES) {
+		if (search->low <= 0 && rate_rps <= RATE_MIN_RPS) {
 			return 0;
 		}
-		rate_rps = up ? rate_rps * 2 : rate_rps / 2;
-		if (rate_rps < RATE_MIN_RPS) {
-			rate_rps = RATE_MIN_RPS;
-		}
-		verdict = holds(search, rate_rps);
+		rate_rps = search->low > 0 ? rate_rps * step : fmax(rate_rps / step, RATE_MIN_RPS);
+		step = fmin(step * step, LAST_STEP);
+		verdict = explore(search, rate_rps);
 	}
-	return -1;
+	return verdict < 0 ? -1 : 0;
+}
+
+static int search_all(struct search *search)
+{
+	double capacity_rps;
+
+	if (rate_try_idle(search->plan, search->target, &search->idle_ns) < 0 ||
+	    estimate_capacity(search, &capacity_rps) < 0 || bracket(search, capacity_rps) < 0) {
+		return -1;
+	}
+	while (search->low > 0 && search->high > search->low * FIND_MAX_PRECISION &&
+	       !run_is_stopped(search->plan) && search->find->count < FIND_MAX_TRIES) {
+		if (explore(search, (search->low + search->high) / 2) < 0) {
+			return -1;
+		}
+	}
+	return 0;
 }
 
 int find_max(const struct plan *plan, const struct target *target,
@@ -162,40 +204,17 @@ int find_max(const struct plan *plan, const struct target *target,
 	struct search search = {
 		.plan = plan, .target = target, .find = find, .result = result,
 	};
-	double capacity_rps;
-	double low;
-	double high;
 
 	memset(find, 0, sizeof(*find));
 	find->condition = *condition;
-	if (estimate_capacity(plan, target, &capacity_rps) < 0) {
-		return -1;
-	}
-	if (capacity_rps < START_SHARE * RATE_MIN_RPS) {
-		capacity_rps = START_SHARE * RATE_MIN_RPS;
-	}
-	if (bracket(&search, capacity_rps / START_SHARE, &low, &high) < 0) {
-		goto fail;
-	}
-	while (low > 0 && high > low * PRECISION && !is_stopped(plan)) {
-		double middle = (low + high) / 2;
-		int verdict = holds(&search, middle);
-
-		if (verdict < 0) {
-			goto fail;
-		}
-		*(verdict ? &low : &high) = middle;
-	}
-	if (!search.have_result) {
-		errno = EINTR;
-		return -1;
-	}
-	find->rate_rps = low;
-	find->own_limit = search.spoiled;
-	return 0;
-fail:
-	if (search.have_result) {
+	if (result_init(result, plan, target) < 0 || search_all(&search) < 0) {
 		result_fini(result);
+		return -1;
 	}
-	return -1;
+	find->rate_rps = search.low > 0 ? search.low_sustained : 0;
+	find->fails_rps = search.high;
+	find->own_limit = search.spoiled;
+	find->interrupted = run_is_stopped(plan);
+	result->interrupted |= find->interrupted;
+	return 0;
 }

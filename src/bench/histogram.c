@@ -66,9 +66,18 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
 	}
 }
 
-uint64_t histogram_quantile_ns(const struct histogram *histogram, double quantile)
+/* The ceiling of COUNT * BILLIONTHS / HISTOGRAM_WHOLE, in parts that do not overflow. */
+static uint64_t rank_of(uint64_t count, uint32_t billionths)
 {
-	uint64_t rank = (uint64_t)ceil(quantile * (double)histogram->count);
+	uint64_t whole = count / HISTOGRAM_WHOLE;
+	uint64_t rest = count % HISTOGRAM_WHOLE * billionths;
+
+	return whole * billionths + (rest + HISTOGRAM_WHOLE - 1) / HISTOGRAM_WHOLE;
+}
+
+uint64_t histogram_rank_ns(const struct histogram *histogram, uint32_t billionths)
+{
+	uint64_t rank = rank_of(histogram->count, billionths);
 	uint64_t seen = 0;
 
 	if (histogram->count == 0) {
@@ -90,6 +99,27 @@ uint64_t histogram_quantile_ns(const struct histogram *histogram, double quantil
 	return histogram->max_ns;
 }
 
+uint64_t histogram_quantile_ns(const struct histogram *histogram, double quantile)
+{
+	return histogram_rank_ns(histogram, (uint32_t)lround(quantile * HISTOGRAM_WHOLE));
+}
+
+static uint64_t count_up_to(const struct histogram *histogram, uint64_t value_ns)
+{
+	uint32_t last = bucket_of(value_ns > VALUE_MAX ? VALUE_MAX : value_ns);
+	uint64_t seen = 0;
+
+	for (uint32_t i = 0; i <= last; i++) {
+		seen += histogram->buckets[i];
+	}
+	return seen;
+}
+
+uint64_t histogram_count_above(const struct histogram *histogram, uint64_t value_ns)
+{
+	return histogram->count - count_up_to(histogram, value_ns);
+}
+
 double histogram_mean_ns(const struct histogram *histogram)
 {
 	return histogram->count ? (double)histogram->sum_ns / (double)histogram->count : 0;
@@ -108,17 +138,6 @@ static double deviation_ns(const struct histogram *histogram)
 			(middle_ns - mean_ns);
 	}
 	return histogram->count ? sqrt(squares / (double)histogram->count) : 0;
-}
-
-static uint64_t count_up_to(const struct histogram *histogram, uint64_t value_ns)
-{
-	uint32_t last = bucket_of(value_ns > VALUE_MAX ? VALUE_MAX : value_ns);
-	uint64_t seen = 0;
-
-	for (uint32_t i = 0; i <= last; i++) {
-		seen += histogram->buckets[i];
-	}
-	return seen;
 }
 
 int histogram_write_hgrm(const struct histogram *histogram, FILE *out)

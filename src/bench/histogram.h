@@ -17,6 +17,9 @@
 #define HISTOGRAM_VALUE_BITS 40	/* 18 minutes; what is longer counts as that, but for the maximum */
 #define HISTOGRAM_BUCKETS   ((HISTOGRAM_VALUE_BITS - HISTOGRAM_SUB_BITS + 1) << HISTOGRAM_SUB_BITS)
 
+/* All values, in the unit of histogram_rank_ns(). */
+#define HISTOGRAM_WHOLE	    1000000000u
+
 struct histogram {
 	uint64_t count;
 	uint64_t sum_ns;
@@ -34,10 +37,16 @@ void histogram_add(struct histogram *histogram, uint64_t value_ns);
 void histogram_merge(struct histogram *into, const struct histogram *from);
 
 /*
- * The smallest bucket's upper edge below or at which the share QUANTILE (0 to 1) of the values
- * lies, but not more than the maximum. 0 if there are no values.
+ * The smallest bucket's upper edge below or at which BILLIONTHS of the values lie (nearest rank,
+ * exact: the ceiling of the product), but not more than the maximum. 0 if there are no values.
  */
+uint64_t histogram_rank_ns(const struct histogram *histogram, uint32_t billionths);
+
+/* The same for the share QUANTILE (0 to 1), rounded to a billionth. */
 uint64_t histogram_quantile_ns(const struct histogram *histogram, double quantile);
+
+/* How many values are in buckets above that of VALUE_NS. */
+uint64_t histogram_count_above(const struct histogram *histogram, uint64_t value_ns);
 
 double histogram_mean_ns(const struct histogram *histogram);
 

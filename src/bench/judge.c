@@ -28,6 +28,10 @@ enum outcome judge_answer(const char *text, size_t len, bool framed, const char 
 	if (len > JUDGE_MAX_BYTES) {
 		return OUTCOME_BAD_TOO_LONG;
 	}
+	/* By the protocol this is no answer, whatever the options say of answers. */
+	if (len >= prefix_len && memcmp(text, PROTOCOL_ERROR_PREFIX, prefix_len) == 0) {
+		return OUTCOME_ERROR_SERVER;
+	}
 	if (!is_text(text, len)) {
 		return OUTCOME_BAD_NOT_TEXT;
 	}
@@ -37,9 +41,6 @@ enum outcome judge_answer(const char *text, size_t len, bool framed, const char 
 	if (expect) {
 		return memmem(text, len, expect, strlen(expect)) ? OUTCOME_ANSWERED :
 			OUTCOME_BAD_UNEXPECTED;
-	}
-	if (len >= prefix_len && memcmp(text, PROTOCOL_ERROR_PREFIX, prefix_len) == 0) {
-		return OUTCOME_ERROR_SERVER;
 	}
 	return OUTCOME_ANSWERED;
 }

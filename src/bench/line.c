@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "bench/judge.h"
@@ -45,6 +47,13 @@ void line_free(struct line *line)
 	*line = (struct line){ 0 };
 }
 
+void line_shrink(struct line *line)
+{
+	if (line->size > READ_BYTES) {
+		line_free(line);
+	}
+}
+
 enum line_read line_read(struct line *line, int fd, bool hung_up)
 {
 	while (line->len <= JUDGE_MAX_BYTES) {
@@ -69,6 +78,32 @@ enum line_read line_read(struct line *line, int fd, bool hung_up)
 		if (!hung_up && (size_t)got < room) {
 			return LINE_MORE;
 		}
+	}
+	return LINE_END;
+}
+
+enum line_read line_read_records(struct line *line, int fd, char *record)
+{
+	/* A record that is longer than it may be is cut; what is left of it shows that it was. */
+	_Static_assert(LINE_RECORD_BYTES > JUDGE_MAX_BYTES, "the cut would not show");
+
+	while (line->len <= JUDGE_MAX_BYTES) {
+		ssize_t got = recv(fd, record, LINE_RECORD_BYTES, 0);
+
+		if (got < 0 && errno == EINTR) {
+			continue;
+		}
+		if (got < 0) {
+			return errno == EAGAIN ? LINE_MORE : LINE_FAILED;
+		}
+		if (got == 0) {
+			return LINE_END;
+		}
+		if (line_reserve(line, (size_t)got) < 0) {
+			return LINE_FAILED;
+		}
+		memcpy(line->text + line->len, record, (size_t)got);
+		line->len += (size_t)got;
 	}
 	return LINE_END;
 }

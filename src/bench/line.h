@@ -25,6 +25,9 @@ enum outcome line_judge(const struct line *line, const char *expect, uint64_t *d
 
 void line_free(struct line *line);
 
+/* Give back the memory of a long answer. Its text may be gone, or not; the next one starts anew. */
+void line_shrink(struct line *line);
+
 enum line_read {
 	LINE_MORE,	/* nothing more for now */
 	LINE_END,
@@ -37,5 +40,12 @@ enum line_read {
  * its last byte, so that a short read is the end and saves a call that says so.
  */
 enum line_read line_read(struct line *line, int fd, bool hung_up);
+
+/*
+ * The same for a socket whose bytes come in records, of which several may make an answer. RECORD is
+ * memory of LINE_RECORD_BYTES for the record under way.
+ */
+#define LINE_RECORD_BYTES (65536 + 1)
+enum line_read line_read_records(struct line *line, int fd, char *record);
 
 #endif

@@ -1,59 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/options.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <string.h>
 
+#include "bench/option_values.h"
 #include "bench/report.h"
 #include "common/clock.h"
-#include "common/units.h"
 
 #define THREADS_MAX   64
 #define IN_FLIGHT_MAX 60000
-#define RATE_MAX      100000000
-
-enum key {
-	KEY_CONSTANT = CLI_LONG_ONLY,
-	KEY_WARMUP,
-	KEY_TIMEOUT,
-	KEY_EXPECT,
-	KEY_VS,
-	KEY_FIND_MAX,
-	KEY_FAIL_IF,
-	KEY_PID,
-	KEY_HGRM,
-	KEY_REPORT,
-};
-
-static const struct cli_option table[] = {
-	{ 'c', "concurrency", "N", "closed loop with N requests in flight; with -r: at most N", 0 },
-	{ 'r', "rate", "RATE", "open loop: RATE requests a second, whatever the server does", 0 },
-	{ KEY_CONSTANT, "constant", NULL, "send at even distances, not at random (Poisson)", 0 },
-	{ 'd', "duration", "TIME", "how long to measure (10s; 2s a try with --find-max)", 0 },
-	{ KEY_WARMUP, "warmup", "TIME", "how long to run before it counts (1s)", 0 },
-	{ 't', "threads", "N", "threads that share the load (1)", 0 },
-	{ KEY_TIMEOUT, "timeout", "TIME", "when an answer is taken for lost (2s)", 0 },
-	{ KEY_EXPECT, "expect", "TEXT", "what a good answer contains (any text will do)", 0 },
-	{ KEY_VS, "vs", "ADDRESS", "compare with this server, in alternating rounds", 0 },
-	{ KEY_FIND_MAX, "find-max", "CONDITION", "find the highest rate at which it holds", 0 },
-	{ KEY_FAIL_IF, "fail-if", "CONDITION", "exit with 1 if it holds; may be repeated", 0 },
-	{ KEY_PID, "pid", "PID", "measure the CPU time of this server and its children", 0 },
-	{ 'J', "json", NULL, "print the result as JSON", 0 },
-	{ KEY_HGRM, "hgrm", "FILE", "write the latency distribution, as HdrHistogram does", 0 },
-	{ KEY_REPORT, "report", "FILE", "write a page of HTML with plots", 0 },
-	{ 'h', "help", NULL, "show this and exit", 0 },
-	{ 'V', "version", NULL, "show the version and exit", 0 },
-};
-
-const struct cli options_cli = {
-	.program = "ruptime-bench",
-	.usage = "[options] ADDRESS",
-	.purpose = "Measure a server that answers connections, datagrams or messages with a line.",
-	.options = table,
-	.count = sizeof(table) / sizeof(table[0]),
-};
+#define RATE_MIN      0.001
+#define RATE_MAX      100000000.0
+#define REQUESTS_MAX  1000000000000u
 
 /* What must be remembered to fill in defaults. */
 struct given {
@@ -62,47 +21,6 @@ struct given {
 	bool rate;
 };
 
-static int wrong(const char *argument, const char *why)
-{
-	cli_complain(&options_cli, "%s: %s", argument, why);
-	return -1;
-}
-
-static int take_count(const char *argument, uint64_t max, uint64_t *count)
-{
-	if (units_parse_count(argument, 1, max, count) < 0) {
-		return wrong(argument, errno == ERANGE ? "out of range" : "is not a count");
-	}
-	return 0;
-}
-
-static int take_duration(const char *argument, uint64_t min_ns, uint64_t *ns)
-{
-	if (units_parse_duration(argument, ns) < 0 || *ns < min_ns) {
-		return wrong(argument, min_ns ? "is not a duration of 1ms or more" :
-			"is not a duration");
-	}
-	return 0;
-}
-
-static int take_condition(const char *argument, struct condition *condition)
-{
-	const char *why;
-
-	if (condition_parse(condition, argument, &why) < 0) {
-		return wrong(argument, why);
-	}
-	return 0;
-}
-
-static int take_fail_if(struct options *options, const char *argument)
-{
-	if (options->condition_count == OPTIONS_CONDITIONS_MAX) {
-		return wrong(argument, "is one condition too many");
-	}
-	return take_condition(argument, &options->conditions[options->condition_count++]);
-}
-
 static int take_plan(struct plan *plan, struct given *given, int key, const char *argument)
 {
 	uint64_t count = 0;
@@ -110,35 +28,40 @@ static int take_plan(struct plan *plan, struct given *given, int key, const char
 
 	switch (key) {
 	case 'c':
-		failed = take_count(argument, IN_FLIGHT_MAX, &count);
+		failed = option_take_count(key, argument, 1, IN_FLIGHT_MAX, &count);
 		plan->in_flight = (uint32_t)count;
 		return failed;
 	case 'r':
-		failed = take_count(argument, RATE_MAX, &count);
 		plan->open_loop = true;
-		plan->rate_rps = (double)count;
 		given->rate = true;
-		return failed;
+		return option_take_rate(key, argument, RATE_MIN, RATE_MAX, &plan->rate_rps);
 	case 'd':
 		given->duration = true;
-		return take_duration(argument, CLOCK_MS, &plan->duration_ns);
+		return option_take_duration(key, argument, CLOCK_MS, &plan->duration_ns);
+	case 'n':
+		return option_take_count(key, argument, 1, REQUESTS_MAX, &plan->requests);
 	case KEY_WARMUP:
 		given->warmup = true;
-		return take_duration(argument, 0, &plan->warmup_ns);
+		return option_take_duration(key, argument, 0, &plan->warmup_ns);
 	case KEY_TIMEOUT:
-		return take_duration(argument, CLOCK_MS, &plan->timeout_ns);
+		return option_take_duration(key, argument, CLOCK_MS, &plan->timeout_ns);
 	case 't':
-		failed = take_count(argument, THREADS_MAX, &count);
+		failed = option_take_count(key, argument, 1, THREADS_MAX, &count);
 		plan->threads = (uint32_t)count;
-		return failed;
-	case KEY_PID:
-		failed = take_count(argument, INT_MAX, &count);
-		plan->server_pid = (pid_t)count;
 		return failed;
 	default:
 		plan->constant = true;
 		return 0;
 	}
+}
+
+static int take_fail_if(struct options *options, const char *argument)
+{
+	if (options->condition_count == OPTIONS_CONDITIONS_MAX) {
+		return option_wrong(KEY_FAIL_IF, argument, "is one condition too many");
+	}
+	return option_take_condition(KEY_FAIL_IF, argument,
+		&options->conditions[options->condition_count++]);
 }
 
 static int take(struct options *options, struct given *given, int key, const char *argument)
@@ -152,9 +75,15 @@ static int take(struct options *options, struct given *given, int key, const cha
 		return 0;
 	case KEY_FIND_MAX:
 		options->find = true;
-		return take_condition(argument, &options->find_condition);
+		return option_take_condition(key, argument, &options->find_condition);
 	case KEY_FAIL_IF:
 		return take_fail_if(options, argument);
+	case KEY_PID:
+		return option_take_pids(key, argument, &options->plan.server_pid,
+			&options->vs_pid);
+	case KEY_PERCENTILES:
+		return option_take_percentiles(key, argument, options->percentiles,
+			&options->percentile_count);
 	case 'J':
 		options->json = true;
 		return 0;
@@ -164,27 +93,60 @@ static int take(struct options *options, struct given *given, int key, const cha
 	case KEY_REPORT:
 		options->report_path = argument;
 		return 0;
+	case KEY_CSV:
+		options->csv_path = argument;
+		return 0;
 	default:
 		return take_plan(&options->plan, given, key, argument);
 	}
 }
 
-static bool needs_comparison(const struct condition *condition)
+static bool is_stdout(const char *path)
 {
-	return condition->metric == CONDITION_RATIO || condition->metric == CONDITION_SLOWER ||
-		condition->metric == CONDITION_FASTER;
+	return path && strcmp(path, "-") == 0;
+}
+
+/* Is CONDITION one that these options cannot judge? Returns why, or NULL. */
+static const char *find_unjudgeable(const struct options *options,
+	const struct condition *condition)
+{
+	if (condition_compares(condition) && !options->vs) {
+		return "--fail-if with ratio, slower, faster or fails-more needs --vs";
+	}
+	if (condition->side == CONDITION_B && !options->vs) {
+		return "--fail-if of B needs --vs";
+	}
+	if (condition->metric != CONDITION_SERVER_CPU) {
+		return NULL;
+	}
+	if (!options->plan.server_pid) {
+		return "--fail-if with server-cpu needs --pid";
+	}
+	return options->vs && condition->side != CONDITION_A && !options->vs_pid ?
+		"--fail-if with server-cpu needs --pid=A,B for both, or names a side" : NULL;
 }
 
 /* Options that do not go together. Returns what is wrong, or NULL. */
 static const char *find_conflict(const struct options *options, const struct given *given)
 {
 	const struct plan *plan = &options->plan;
+	int outputs = options->json + is_stdout(options->hgrm_path) +
+		is_stdout(options->report_path) + is_stdout(options->csv_path);
 
 	if (options->find && options->vs) {
 		return "--find-max and --vs do not go together";
 	}
 	if (options->find && given->rate) {
 		return "--find-max looks for the rate itself: leave out -r";
+	}
+	if (plan->requests && (options->find || options->vs)) {
+		return "-n is for a single run: --find-max and --vs take -d";
+	}
+	if (plan->requests && plan->requests < plan->threads) {
+		return "-n is less than -t: each thread sends one at least";
+	}
+	if (options->find && options->csv_path) {
+		return "--csv is for a single run or --vs";
 	}
 	if (plan->constant && !given->rate && !options->find) {
 		return "--constant needs -r";
@@ -195,15 +157,21 @@ static const char *find_conflict(const struct options *options, const struct giv
 	if (options->json && !report_has_json()) {
 		return "-J is not built in: this ruptime-bench was configured without jansson";
 	}
-	if (options->find && needs_comparison(&options->find_condition)) {
+	if (outputs > 1) {
+		return "only one of -J, --hgrm=-, --report=- and --csv=- can have standard output";
+	}
+	if (options->vs_pid && !options->vs) {
+		return "--pid with two processes needs --vs";
+	}
+	if (options->find && (condition_compares(&options->find_condition) ||
+	    options->find_condition.side == CONDITION_B)) {
 		return "--find-max cannot compare: that condition needs --vs";
 	}
 	for (unsigned i = 0; i < options->condition_count; i++) {
-		if (needs_comparison(&options->conditions[i]) && !options->vs) {
-			return "--fail-if with ratio, slower or faster needs --vs";
-		}
-		if (options->conditions[i].metric == CONDITION_SERVER_CPU && !plan->server_pid) {
-			return "--fail-if with server-cpu needs --pid";
+		const char *why = find_unjudgeable(options, &options->conditions[i]);
+
+		if (why) {
+			return why;
 		}
 	}
 	return NULL;
@@ -213,14 +181,20 @@ static void fill_defaults(struct options *options, const struct given *given)
 {
 	struct plan *plan = &options->plan;
 
-	if (!given->duration && options->find) {
-		plan->duration_ns = 2 * CLOCK_S;
+	if (!given->duration) {
+		plan->duration_ns = options->find ? 2 * CLOCK_S : plan->requests ? 0 :
+			10 * CLOCK_S;
 	}
-	if (!given->warmup && options->find) {
-		plan->warmup_ns = plan->duration_ns / 5;
+	if (!given->warmup) {
+		plan->warmup_ns = options->find ? plan->duration_ns / 5 : plan->requests ? 0 :
+			CLOCK_S;
 	}
 	if (!plan->open_loop && plan->in_flight == 0 && !options->find) {
 		plan->in_flight = plan->threads;
+	}
+	if (options->percentile_count == 0) {
+		option_take_percentiles(KEY_PERCENTILES, "50,90,99,99.9", options->percentiles,
+			&options->percentile_count);
 	}
 }
 
@@ -234,31 +208,26 @@ enum options_outcome bench_options_parse(struct options *options, int argc, char
 	*options = (struct options){
 		.plan = {
 			.threads = 1,
-			.warmup_ns = CLOCK_S,
-			.duration_ns = 10 * CLOCK_S,
 			.timeout_ns = 2 * CLOCK_S,
 			.stop_fd = -1,
+			.side = 'A',
 		},
 	};
 	while ((key = cli_next(&options_cli, argc, argv, &argument)) != CLI_END) {
-		if (key == 'h') {
-			cli_print_help(&options_cli, stdout);
-			return OPTIONS_SHOWN;
-		}
-		if (key == 'V') {
-			cli_print_version(&options_cli, stdout);
-			return OPTIONS_SHOWN;
+		if (key == 'h' || key == 'V') {
+			options->show = key;
+			return OPTIONS_SHOW;
 		}
 		if (key == CLI_WRONG || take(options, &given, key, argument) < 0) {
 			return OPTIONS_WRONG;
 		}
 	}
-	if (optind != argc - 1) {
-		cli_complain(&options_cli, optind < argc ? "more than one address: '%s'" :
-			"no address%s; try --help", optind < argc ? argv[optind + 1] : "");
+	if (optind == argc) {
+		cli_complain(&options_cli, "no address; try --help");
 		return OPTIONS_WRONG;
 	}
-	options->target = argv[optind];
+	options->targets = argv + optind;
+	options->target_count = (unsigned)(argc - optind);
 	conflict = find_conflict(options, &given);
 	if (conflict) {
 		cli_complain(&options_cli, "%s", conflict);

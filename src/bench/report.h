@@ -20,12 +20,15 @@ struct report {
 	const struct find_max *find;		/* NULL without --find-max */
 	const struct environment *environment;
 	const struct condition *conditions;	/* of --fail-if */
-	const bool *held;			/* for each of them */
+	const struct condition_verdict *verdicts;	/* for each of them */
 	unsigned condition_count;
+	const struct percentile *percentiles;	/* that are shown */
+	unsigned percentile_count;
+	bool hgrm_of_both;	/* one .hgrm holds the distributions of both sides */
 };
 
-/* For one glance. */
-void report_text(const struct report *report, FILE *out);
+/* For one glance. Returns 0, or -1 with errno. */
+int report_text(const struct report *report, FILE *out);
 
 /* One object, as doc/ruptime-bench.schema.json has it. Returns 0, or -1 with errno. */
 int report_json(const struct report *report, FILE *out);
@@ -39,7 +42,14 @@ int report_html(const struct report *report, FILE *out);
 /* The run in words: "closed loop, 64 in flight", "open loop, 200/s (Poisson), ...". */
 void report_describe(const struct plan *plan, char *buf, size_t size);
 
-/* The comparison's result as a sentence. */
-void report_describe_comparison(const struct comparison *comparison, char *buf, size_t size);
+/* The comparison's result as a sentence. A is the other side. */
+void report_describe_comparison(const struct comparison *comparison, const struct result *a,
+	char *buf, size_t size);
+
+/* That of --find-max. */
+void report_describe_find_max(const struct find_max *find, char *buf, size_t size);
+
+/* "holds", "fails" ... */
+const char *report_try_word(const struct rate_try *try);
 
 #endif

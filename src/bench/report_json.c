@@ -36,7 +36,14 @@ static double quantile_us(const struct histogram *histogram, double quantile)
 	return (double)histogram_quantile_ns(histogram, quantile) / CLOCK_US;
 }
 
-static json_t *latency(const struct histogram *histogram)
+static bool is_standard(const struct percentile *percentile)
+{
+	return percentile->billionths == 500000000 || percentile->billionths == 900000000 ||
+		percentile->billionths == 990000000 || percentile->billionths == 999000000;
+}
+
+/* The standard percentiles, and those of --percentiles by their names in it: "p99.99". */
+static json_t *latency(const struct histogram *histogram, const struct report *report)
 {
 	json_t *object;
 
@@ -51,6 +58,16 @@ static json_t *latency(const struct histogram *histogram)
 	put(object, "p99", number(quantile_us(histogram, 0.99)));
 	put(object, "p999", number(quantile_us(histogram, 0.999)));
 	put(object, "max", number((double)histogram->max_ns / CLOCK_US));
+	for (unsigned i = 0; i < report->percentile_count; i++) {
+		const struct percentile *percentile = &report->percentiles[i];
+		char name[24];
+
+		snprintf(name, sizeof(name), "p%s", percentile->text);
+		if (!is_standard(percentile)) {
+			put(object, name, number((double)histogram_rank_ns(histogram,
+				percentile->billionths) / CLOCK_US));
+		}
+	}
 	return object;
 }
 
@@ -87,13 +104,13 @@ static json_t *drops(const struct kernel_drops *kernel)
 	return object;
 }
 
-static json_t *warm_up(const struct tally *tally)
+static json_t *warm_up(const struct tally *tally, const struct report *report)
 {
 	json_t *object = json_object();
 
 	put_count(object, "sent", tally->sent);
 	put_count(object, "answered", tally->outcomes[OUTCOME_ANSWERED]);
-	put(object, "latency_us", latency(&tally->latency));
+	put(object, "latency_us", latency(&tally->latency, report));
 	return object;
 }
 
@@ -108,12 +125,23 @@ static json_t *notes(const struct result *result)
 	return array;
 }
 
-static void put_result(json_t *object, const struct result *result)
+static json_t *addresses(const struct target *target)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < target->count; i++) {
+		json_array_append_new(array, json_string(target->endpoints[i].text));
+	}
+	return array;
+}
+
+static void put_result(json_t *object, const struct report *report, const struct result *result)
 {
 	const struct plan *plan = &result->plan;
 	const struct tally *tally = result->measured;
 
 	put(object, "target", json_string(result->target.text));
+	put(object, "addresses", addresses(&result->target));
 	put(object, "dialect", json_string(target_dialect(&result->target)));
 	put(object, "mode", json_string(plan->open_loop ? "open" : "closed"));
 	put(object, "arrivals", plan->open_loop ?
@@ -133,10 +161,11 @@ static void put_result(json_t *object, const struct result *result)
 	put(object, "bad_reasons", named(tally, outcome_is_bad));
 	put(object, "errors", named(tally, outcome_is_error));
 	put_count(object, "unsent", tally->unsent);
-	put(object, "latency_us", latency(&tally->latency));
-	put(object, "service_us", latency(&tally->service));
+	put_count(object, "answered_in_window", tally->in_window);
+	put(object, "latency_us", latency(&tally->latency, report));
+	put(object, "service_us", latency(&tally->service, report));
 	put(object, "send_lag_us", send_lag(&tally->send_lag));
-	put(object, "warmup", warm_up(result->warm));
+	put(object, "warmup", warm_up(result->warm, report));
 	put(object, "valid", json_boolean(!result->invalid[0]));
 	put(object, "invalid_reason", result->invalid[0] ? json_string(result->invalid) :
 		json_null());
@@ -144,6 +173,8 @@ static void put_result(json_t *object, const struct result *result)
 	put(object, "notes", notes(result));
 	put(object, "server_cpu_us_per_reply", result->server_cpu_known ?
 		number(result_server_cpu_us_per_reply(result)) : json_null());
+	put(object, "server_cpu_reason", result->server_cpu_why ?
+		json_string(result->server_cpu_why) : json_null());
 	put(object, "generator_cpu_us_per_request", number(
 		result_own_cpu_us_per_request(result)));
 	put(object, "generator_cpu_share", number(result_own_cpu_share(result)));
@@ -170,44 +201,95 @@ static json_t *rounds(const double *values, unsigned count)
 	return array;
 }
 
-static json_t *versus(const struct comparison *comparison)
+static json_t *failures(const struct report *report)
 {
+	const struct comparison *comparison = report->comparison;
+	json_t *object = json_object();
+
+	put(object, "b_fails", json_string(compare_failures_name(comparison->failures)));
+	put(object, "a_share", number(compare_failed_share(report->result)));
+	put(object, "b_share", number(compare_failed_share(&comparison->b)));
+	return object;
+}
+
+static json_t *versus(const struct report *report)
+{
+	const struct comparison *comparison = report->comparison;
 	json_t *object = json_object();
 
 	put(object, "metric", json_string(comparison->of_latency ? "latency_p50_us" :
 		"throughput_rps"));
-	put(object, "verdict", json_string(compare_verdict_name(comparison->verdict)));
+	put(object, "verdict", json_string(comparison->failures == COMPARISON_FAILS_ALIKE ?
+		compare_verdict_name(comparison->verdict) : comparison->failures ==
+		COMPARISON_FAILS_MORE ? "fails more" : "fails less"));
+	put(object, "failures", failures(report));
 	put(object, "confidence", number(COMPARISON_CONFIDENCE));
 	put(object, "ratio", interval(&comparison->ratio));
 	put(object, "noise", interval(&comparison->noise));
 	put(object, "a_rounds", rounds(comparison->a_rounds, comparison->rounds));
 	put(object, "b_rounds", rounds(comparison->b_rounds, comparison->rounds));
-	put_result(object, &comparison->b);
+	put_result(object, report, &comparison->b);
 	return object;
 }
 
-static json_t *find_max_object(const struct find_max *find)
+static json_t *tries_array(const struct rate_try *tries, unsigned count)
 {
-	json_t *object = json_object();
-	json_t *tries = json_array();
+	json_t *array = json_array();
 
-	put(object, "condition", json_string(find->condition.text));
-	put(object, "rate_rps", number(find->rate_rps));
-	put(object, "generator_limit", json_boolean(find->own_limit));
-	for (unsigned i = 0; i < find->count; i++) {
-		const struct find_max_try *try = &find->tries[i];
+	for (unsigned i = 0; i < count; i++) {
+		const struct rate_try *try = &tries[i];
 		json_t *entry = json_object();
 
 		put(entry, "rate_rps", number(try->rate_rps));
 		put(entry, "throughput_rps", number(try->throughput_rps));
 		put(entry, "p50_us", number(try->p50_us));
 		put(entry, "p99_us", number(try->p99_us));
+		put(entry, "latency_growth", number(try->growth));
+		put(entry, "failed_share", number(try->failed_share));
 		put(entry, "valid", json_boolean(try->valid));
+		put(entry, "kept_up", json_boolean(try->kept_up));
 		put(entry, "held", json_boolean(try->held));
-		json_array_append_new(tries, entry);
+		json_array_append_new(array, entry);
 	}
-	put(object, "tries", tries);
+	return array;
+}
+
+static json_t *find_max_object(const struct find_max *find)
+{
+	json_t *object = json_object();
+
+	put(object, "condition", json_string(find->condition.text));
+	put(object, "rate_rps", number(find->rate_rps));
+	put(object, "fails_rps", find->fails_rps > 0 ? number(find->fails_rps) : json_null());
+	put(object, "interrupted", json_boolean(find->interrupted));
+	put(object, "generator_limit", json_boolean(find->own_limit));
+	put(object, "tries", tries_array(find->tries, find->count));
 	return object;
+}
+
+static json_t *state(bool is_about, enum condition_state state)
+{
+	static const char *const names[] = { "does not hold", "holds", "not judged" };
+
+	return is_about ? json_string(names[state]) : json_null();
+}
+
+static json_t *conditions(const struct report *report)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < report->condition_count; i++) {
+		const struct condition_verdict *verdict = &report->verdicts[i];
+		json_t *entry = json_object();
+
+		put(entry, "condition", json_string(report->conditions[i].text));
+		put(entry, "held", json_boolean(verdict->state == CONDITION_TRUE));
+		put(entry, "judged", json_boolean(verdict->state != CONDITION_NOT_JUDGED));
+		put(entry, "a", state(verdict->of_a, verdict->a));
+		put(entry, "b", state(verdict->of_b, verdict->b));
+		json_array_append_new(array, entry);
+	}
+	return array;
 }
 
 static json_t *environment_object(const struct environment *environment)
@@ -215,10 +297,8 @@ static json_t *environment_object(const struct environment *environment)
 	json_t *object = json_object();
 
 	for (unsigned i = 0; i < environment->count; i++) {
-		/* An argument may be anything; JSON is UTF-8. */
-		json_t *value = json_string(environment->facts[i].value);
-
-		put(object, environment->facts[i].name, value ? value : json_null());
+		put(object, environment->facts[i].name,
+			json_string(environment->facts[i].value));
 	}
 	return object;
 }
@@ -226,20 +306,12 @@ static json_t *environment_object(const struct environment *environment)
 int report_json(const struct report *report, FILE *out)
 {
 	json_t *object = json_object();
-	json_t *conditions = json_array();
 	int failed;
 
 	put_count(object, "version", 1);
-	put_result(object, report->result);
-	for (unsigned i = 0; i < report->condition_count; i++) {
-		json_t *entry = json_object();
-
-		put(entry, "condition", json_string(report->conditions[i].text));
-		put(entry, "held", json_boolean(report->held[i]));
-		json_array_append_new(conditions, entry);
-	}
-	put(object, "fail_if", conditions);
-	put(object, "vs", report->comparison ? versus(report->comparison) : json_null());
+	put_result(object, report, report->result);
+	put(object, "fail_if", conditions(report));
+	put(object, "vs", report->comparison ? versus(report) : json_null());
 	put(object, "find_max", report->find ? find_max_object(report->find) : json_null());
 	put(object, "environment", environment_object(report->environment));
 	failed = json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));

@@ -28,14 +28,22 @@ void report_describe(const struct plan *plan, char *buf, size_t size)
 	}
 }
 
-void report_describe_comparison(const struct comparison *comparison, char *buf, size_t size)
+void report_describe_comparison(const struct comparison *comparison, const struct result *a,
+	char *buf, size_t size)
 {
 	const char *what = comparison->of_latency ? "median latency" : "throughput";
 	const struct interval *ratio = &comparison->ratio;
 
+	if (comparison->failures != COMPARISON_FAILS_ALIKE) {
+		snprintf(buf, size, "B fails %s: %.2f %% of its requests have no good answer, "
+			"%.2f %% of A's; so their speed is not compared",
+			compare_failures_name(comparison->failures),
+			100 * compare_failed_share(&comparison->b), 100 * compare_failed_share(a));
+		return;
+	}
 	switch (comparison->verdict) {
 	case COMPARISON_NOT_JUDGED:
-		snprintf(buf, size, "not judged: there are rounds without an answer, or too few");
+		snprintf(buf, size, "not judged: there are too few rounds with an answer");
 		break;
 	case COMPARISON_NO_DIFFERENCE:
 		snprintf(buf, size, "no difference: B/A of the %s is %.3f (99 %% sure: "
@@ -50,21 +58,36 @@ void report_describe_comparison(const struct comparison *comparison, char *buf, 
 	}
 }
 
-static void print_latency(const char *name, const struct histogram *histogram, FILE *out)
+void report_describe_find_max(const struct find_max *find, char *buf, size_t size)
 {
-	const double quantiles[] = { 0.5, 0.9, 0.99, 0.999 };
+	if (find->interrupted) {
+		snprintf(buf, size, "%s: interrupted before the rate was found; it holds at %s "
+			"requests/s", find->condition.text, figure_number(find->rate_rps).text);
+	} else if (find->rate_rps > 0) {
+		snprintf(buf, size, "%s holds up to %s requests/s, bisected to %.1f %%%s",
+			find->condition.text, figure_number(find->rate_rps).text,
+			100 * (FIND_MAX_PRECISION - 1), find->own_limit ?
+			"; beyond it the generator could not keep up" : "");
+	} else {
+		snprintf(buf, size, "%s holds at no rate that was tried", find->condition.text);
+	}
+}
 
+static void print_latency(const char *name, const struct histogram *histogram,
+	const struct report *report, FILE *out)
+{
 	fprintf(out, "  %-16s%10s%10s", name, figure_duration((double)histogram->min_ns).text,
 		figure_duration(histogram_mean_ns(histogram)).text);
-	for (unsigned i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
-		uint64_t value_ns = histogram_quantile_ns(histogram, quantiles[i]);
+	for (unsigned i = 0; i < report->percentile_count; i++) {
+		uint64_t value_ns = histogram_rank_ns(histogram, report->percentiles[i].billionths);
 
 		fprintf(out, "%10s", figure_duration((double)value_ns).text);
 	}
 	fprintf(out, "%10s\n", figure_duration((double)histogram->max_ns).text);
 }
 
-static void print_latencies(const struct result *result, FILE *out)
+/* Latency means the same in every report and loop; what differs from it stands below it. */
+static void print_latencies(const struct report *report, const struct result *result, FILE *out)
 {
 	const struct tally *tally = result->measured;
 
@@ -72,13 +95,17 @@ static void print_latencies(const struct result *result, FILE *out)
 		fprintf(out, "  no answer, so no latency\n");
 		return;
 	}
-	fprintf(out, "  %-16s%10s%10s%10s%10s%10s%10s%10s\n", "", "min", "mean", "p50", "p90",
-		"p99", "p99.9", "max");
-	if (result->plan.open_loop) {
-		print_latency("latency", &tally->latency, out);
-		print_latency("  uncorrected", &tally->service, out);
-	} else {
-		print_latency("latency", &tally->service, out);
+	fprintf(out, "  %-16s%10s%10s", "", "min", "mean");
+	for (unsigned i = 0; i < report->percentile_count; i++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "p%s", report->percentiles[i].text);
+		fprintf(out, "%10s", name);
+	}
+	fprintf(out, "%10s\n", "max");
+	print_latency("latency", &tally->latency, report, out);
+	if (result->plan.open_loop || result_is_corrected(result)) {
+		print_latency("  uncorrected", &tally->service, report, out);
 	}
 }
 
@@ -130,9 +157,8 @@ static void print_costs(const struct result *result, FILE *out)
 	if (result->server_cpu_known) {
 		fprintf(out, "  server           %.1f us of CPU for each answer\n",
 			result_server_cpu_us_per_reply(result));
-	} else if (result->plan.server_pid > 0) {
-		fprintf(out, "  server           CPU unknown: process %d is gone\n",
-			(int)result->plan.server_pid);
+	} else if (result->server_cpu_why) {
+		fprintf(out, "  server           CPU unknown: %s\n", result->server_cpu_why);
 	}
 	fprintf(out, "  generator        %.1f us of CPU for each request, %.0f %% of one CPU; "
 		"sent late by p50 %s", result_own_cpu_us_per_request(result),
@@ -142,9 +168,17 @@ static void print_costs(const struct result *result, FILE *out)
 	fprintf(out, ", max %s\n", figure_duration((double)lag->max_ns).text);
 }
 
-static void print_drops(const struct kernel_drops *drops, FILE *out)
+/* They are those of the machine, and belong to no side. */
+static void print_drops(const struct report *report, FILE *out)
 {
-	const char *before = "  kernel           ";
+	static const struct kernel_drops none;
+	const char *before = "\nKernel, whole machine: ";
+	struct kernel_drops sum = report->result->drops;
+	const struct kernel_drops *drops = &sum;
+
+	if (report->comparison) {
+		kernel_drops_add(&sum, &none, &report->comparison->b.drops);
+	}
 
 	for (unsigned i = 0; i < KERNEL_DROPS; i++) {
 		if (drops->count[i] > 0) {
@@ -158,7 +192,7 @@ static void print_drops(const struct kernel_drops *drops, FILE *out)
 	}
 }
 
-static void print_result(const struct result *result, FILE *out)
+static void print_result(const struct report *report, const struct result *result, FILE *out)
 {
 	const struct tally *warm = result->warm;
 
@@ -168,7 +202,7 @@ static void print_result(const struct result *result, FILE *out)
 		fprintf(out, " of %s asked for", figure_number(result->plan.rate_rps).text);
 	}
 	fprintf(out, "; %.1f s measured\n\n", (double)result->duration_ns / CLOCK_S);
-	print_latencies(result, out);
+	print_latencies(report, result, out);
 	fputc('\n', out);
 	print_counts(result->measured, out);
 	if (warm->sent > 0) {
@@ -178,7 +212,6 @@ static void print_result(const struct result *result, FILE *out)
 			figure_duration((double)histogram_quantile_ns(&warm->latency, 0.5)).text);
 	}
 	print_costs(result, out);
-	print_drops(&result->drops, out);
 }
 
 /* Break TEXT into lines at its blanks. */
@@ -201,7 +234,8 @@ static void print_wrapped(const char *head, const char *text, FILE *out)
 	fputc('\n', out);
 }
 
-static void print_verdict(const struct result *result, FILE *out)
+/* What the reader must know. ALREADY: a result whose notes were printed before, or NULL. */
+static void print_verdict(const struct result *result, const struct result *already, FILE *out)
 {
 	const char *note;
 
@@ -209,24 +243,39 @@ static void print_verdict(const struct result *result, FILE *out)
 		print_wrapped("  INVALID:", result->invalid, out);
 	}
 	for (unsigned i = 0; (note = result_note(result, i)) != NULL; i++) {
-		print_wrapped("  Note:", note, out);
+		const char *said = NULL;
+
+		for (unsigned j = 0; already && (said = result_note(already, j)) != NULL; j++) {
+			if (said == note) {
+				break;
+			}
+		}
+		if (!said) {
+			print_wrapped("  Note:", note, out);
+		}
 	}
 }
 
 static void print_target(const char *head, const struct result *result, FILE *out)
 {
+	const struct target *target = &result->target;
 	char described[160];
 
 	report_describe(&result->plan, described, sizeof(described));
-	fprintf(out, "%s%s: %s, %s\n\n", head, result->target.text, described,
-		target_dialect(&result->target));
+	fprintf(out, "%s%s: %s, %s\n", head, target->text, described, target_dialect(target));
+	for (unsigned i = 0; i < target->count; i++) {
+		if (strcmp(target->endpoints[i].text, target->text) != 0) {
+			fprintf(out, "  measured at      %s\n", target->endpoints[i].text);
+		}
+	}
+	fputc('\n', out);
 }
 
-static void print_comparison(const struct comparison *comparison, FILE *out)
+static void print_comparison(const struct comparison *comparison, const struct result *a, FILE *out)
 {
 	char sentence[256];
 
-	report_describe_comparison(comparison, sentence, sizeof(sentence));
+	report_describe_comparison(comparison, a, sentence, sizeof(sentence));
 	fprintf(out, "\nA against B: %s\n", sentence);
 	if (comparison->verdict != COMPARISON_NOT_JUDGED) {
 		fprintf(out, "A against A: %.3f (%.3f to %.3f) is the noise floor, of %u rounds "
@@ -235,29 +284,47 @@ static void print_comparison(const struct comparison *comparison, FILE *out)
 	}
 }
 
+const char *report_try_word(const struct rate_try *try)
+{
+	if (try->held) {
+		return "holds";
+	}
+	if (!try->valid) {
+		return "not counted: invalid";
+	}
+	return try->kept_up ? "fails" : "fails: answers fall behind or are missing";
+}
+
 static void print_find_max(const struct find_max *find, FILE *out)
 {
+	char sentence[256];
+
 	fprintf(out, "%14s%14s%12s%12s  %s\n", "rate", "answers/s", "p50", "p99",
 		find->condition.text);
 	for (unsigned i = 0; i < find->count; i++) {
-		const struct find_max_try *try = &find->tries[i];
+		const struct rate_try *try = &find->tries[i];
 
 		fprintf(out, "%14s%14s%12s%12s  %s\n", figure_number(try->rate_rps).text,
 			figure_number(try->throughput_rps).text,
 			figure_duration(try->p50_us * 1e3).text,
-			figure_duration(try->p99_us * 1e3).text,
-			try->held ? "holds" : try->valid ? "fails" : "not counted: invalid");
+			figure_duration(try->p99_us * 1e3).text, report_try_word(try));
 	}
-	if (find->rate_rps > 0) {
-		fprintf(out, "\n%s holds up to %s requests/s, bisected to 5 %%%s\n\n",
-			find->condition.text, figure_number(find->rate_rps).text,
-			find->own_limit ? "; beyond it the generator could not keep up" : "");
-	} else {
-		fprintf(out, "\n%s holds at no rate that was tried\n\n", find->condition.text);
+	report_describe_find_max(find, sentence, sizeof(sentence));
+	fprintf(out, "\n%s\n\n", sentence);
+}
+
+static void print_conditions(const struct report *report, FILE *out)
+{
+	for (unsigned i = 0; i < report->condition_count; i++) {
+		char described[80];
+
+		condition_describe(&report->verdicts[i], described, sizeof(described));
+		fprintf(out, "%s--fail-if %s: %s\n", i ? "" : "\n", report->conditions[i].text,
+			described);
 	}
 }
 
-void report_text(const struct report *report, FILE *out)
+int report_text(const struct report *report, FILE *out)
 {
 	const struct comparison *comparison = report->comparison;
 
@@ -265,18 +332,15 @@ void report_text(const struct report *report, FILE *out)
 		print_find_max(report->find, out);
 	}
 	print_target(comparison ? "A = " : "", report->result, out);
-	print_result(report->result, out);
-	print_verdict(report->result, out);
+	print_result(report, report->result, out);
+	print_verdict(report->result, NULL, out);
 	if (comparison) {
 		print_target("\nB = ", &comparison->b, out);
-		print_result(&comparison->b, out);
-		if (comparison->b.invalid[0]) {
-			print_wrapped("  INVALID:", comparison->b.invalid, out);
-		}
-		print_comparison(comparison, out);
+		print_result(report, &comparison->b, out);
+		print_verdict(&comparison->b, report->result, out);
+		print_comparison(comparison, report->result, out);
 	}
-	for (unsigned i = 0; i < report->condition_count; i++) {
-		fprintf(out, "%s--fail-if %s: %s\n", i ? "" : "\n", report->conditions[i].text,
-			report->held[i] ? "holds" : "does not hold");
-	}
+	print_drops(report, out);
+	print_conditions(report, out);
+	return ferror(out) ? -1 : 0;
 }

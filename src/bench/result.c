@@ -11,6 +11,10 @@
 #define LAG_FLOOR_NS (1 * CLOCK_MS)
 /* Above it, the lag may be a tenth of what is measured. */
 #define LAG_SHARE    10
+/* So many late ones are no accident, whatever their share. */
+#define LATE_MIN     3
+/* Figures that differ by less are the same to a reader. */
+#define SAME_SHARE   0.01
 /* Of its threads' time: a generator that is as busy may be what limits a closed loop. */
 #define BUSY_SHARE   0.9
 
@@ -42,13 +46,15 @@ void result_merge(struct result *into, const struct result *from)
 	tally_merge(into->warm, from->warm);
 	into->own_cpu_ns += from->own_cpu_ns;
 	into->server_cpu_ns += from->server_cpu_ns;
-	into->server_cpu_known = from->server_cpu_known;
+	into->server_cpu_known = from->server_cpu_known &&
+		(into->server_cpu_known || into->runs == 0);
+	if (from->server_cpu_why) {
+		into->server_cpu_why = from->server_cpu_why;
+	}
 	kernel_drops_add(&into->drops, &none, &from->drops);
 	into->short_of_slots |= from->short_of_slots;
 	into->interrupted |= from->interrupted;
-	if (!into->invalid[0]) {
-		memcpy(into->invalid, from->invalid, sizeof(into->invalid));
-	}
+	into->runs++;
 }
 
 static uint64_t own_faults(const struct tally *tally)
@@ -64,17 +70,20 @@ static uint64_t own_faults(const struct tally *tally)
 static void judge_lag(struct result *result)
 {
 	const struct tally *tally = result->measured;
-	uint64_t lag_ns = histogram_quantile_ns(&tally->send_lag, 0.99);
+	uint64_t due = tally->sent + tally->unsent_own;
 	uint64_t bound_ns = histogram_quantile_ns(&tally->latency, 0.99) / LAG_SHARE;
+	uint64_t late;
 
 	if (bound_ns < LAG_FLOOR_NS) {
 		bound_ns = LAG_FLOOR_NS;
 	}
-	if (lag_ns > bound_ns) {
+	late = histogram_count_above(&tally->send_lag, bound_ns) + tally->unsent_own;
+	if (late >= LATE_MIN && late > due / 100) {
 		snprintf(result->invalid, sizeof(result->invalid),
-			"the generator sent late: 1 in 100 requests left %.1f ms or more after it "
-			"was due, and %.1f ms is all that is tolerable here",
-			(double)lag_ns / CLOCK_MS, (double)bound_ns / CLOCK_MS);
+			"the generator sent %llu of %llu requests late, by more than the %.1f ms "
+			"that are tolerable here, or never; 1 in 100 may be late",
+			(unsigned long long)late, (unsigned long long)due,
+			(double)bound_ns / CLOCK_MS);
 	}
 }
 
@@ -98,8 +107,24 @@ void result_judge(struct result *result)
 
 double result_throughput_rps(const struct result *result)
 {
-	return result->duration_ns ? (double)result->measured->outcomes[OUTCOME_ANSWERED] *
-		(double)CLOCK_S / (double)result->duration_ns : 0;
+	return result->duration_ns ? (double)result->measured->in_window * (double)CLOCK_S /
+		(double)result->duration_ns : 0;
+}
+
+static bool differ(uint64_t a_ns, uint64_t b_ns)
+{
+	return (double)a_ns > (double)b_ns * (1 + SAME_SHARE) + (double)CLOCK_US;
+}
+
+bool result_is_corrected(const struct result *result)
+{
+	const struct tally *tally = result->measured;
+
+	return differ(tally->latency.max_ns, tally->service.max_ns) ||
+		differ(histogram_quantile_ns(&tally->latency, 0.5),
+			histogram_quantile_ns(&tally->service, 0.5)) ||
+		differ(histogram_quantile_ns(&tally->latency, 0.99),
+			histogram_quantile_ns(&tally->service, 0.99));
 }
 
 static double us_each(uint64_t time_ns, uint64_t count)
@@ -114,7 +139,7 @@ double result_own_cpu_us_per_request(const struct result *result)
 
 double result_server_cpu_us_per_reply(const struct result *result)
 {
-	return us_each(result->server_cpu_ns, result->measured->outcomes[OUTCOME_ANSWERED]);
+	return us_each(result->server_cpu_ns, result->measured->in_window);
 }
 
 double result_own_cpu_share(const struct result *result)
@@ -130,6 +155,7 @@ static bool is_busy(const struct result *result)
 const char *result_note(const struct result *result, unsigned i)
 {
 	const struct plan *plan = &result->plan;
+	const struct tally *tally = result->measured;
 	const char *notes[4];
 	unsigned count = 0;
 
@@ -146,9 +172,12 @@ const char *result_note(const struct result *result, unsigned i)
 		notes[count++] = "The generator was busy all the time: the throughput may be its "
 			"own limit, not the server's. Try more threads (-t).";
 	}
-	if (result->measured->unsent > 0) {
-		notes[count++] = "The limit in flight held requests back until the end; they are "
-			"counted as unsent and their latency is missing.";
+	if (tally->unsent > 0) {
+		notes[count++] = tally->unsent_own < tally->unsent ?
+			"The limit in flight held requests back until the end; they are "
+			"counted as unsent and their latency is missing." :
+			"The generator had no time to send all that was due; what is missing is "
+			"counted as unsent.";
 	}
 	if (result->interrupted) {
 		notes[count++] = "Interrupted: the figures are of the time until then.";

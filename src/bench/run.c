@@ -8,13 +8,14 @@
 #include <unistd.h>
 
 #include "bench/cpu_time.h"
-#include "bench/lane.h"
+#include "bench/lane_loop.h"
 #include "bench/progress.h"
 #include "common/clock.h"
 #include "common/io.h"
 
 #define OPEN_LOOP_SLOTS	 32768u	/* of all lanes together, when the user sets no limit */
-#define FDS_FOR_THE_REST 64u
+#define FDS_FOR_THE_REST 20u	/* standard ones, files, /proc, an event for each end */
+#define FDS_EACH_THREAD	 2u
 #define START_AFTER_NS	 (5 * CLOCK_MS)	/* so that all lanes begin together */
 
 struct running {
@@ -28,18 +29,33 @@ struct running {
 	bool interrupted;
 };
 
+static uint32_t fds_available(const struct plan *plan)
+{
+	uint32_t rest = FDS_FOR_THE_REST + plan->threads * FDS_EACH_THREAD;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT32_MAX) {
+		return INT32_MAX;
+	}
+	return limit.rlim_cur > rest ? (uint32_t)limit.rlim_cur - rest : 0;
+}
+
 uint32_t run_in_flight_max(const struct plan *plan, const struct target *target)
 {
 	uint32_t fds_each = transport_for(target)->fds_per_request;
 	uint32_t most = OPEN_LOOP_SLOTS;
-	struct rlimit limit;
 
-	if (fds_each > 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	    limit.rlim_cur < (rlim_t)most * fds_each + FDS_FOR_THE_REST) {
-		most = limit.rlim_cur > FDS_FOR_THE_REST ?
-			((uint32_t)limit.rlim_cur - FDS_FOR_THE_REST) / fds_each : 1;
+	if (fds_each > 0 && fds_available(plan) / fds_each < most) {
+		most = fds_available(plan) / fds_each;
 	}
-	return most < plan->threads ? plan->threads : most;
+	return most;
+}
+
+bool run_is_stopped(const struct plan *plan)
+{
+	struct pollfd poll_fd = { .fd = plan->stop_fd, .events = POLLIN };
+
+	return poll(&poll_fd, 1, 0) > 0;
 }
 
 /* How many of TOTAL the NUMBER-th of COUNT gets. */
@@ -55,10 +71,16 @@ static int start_lanes(struct running *running, const struct target *target)
 	uint64_t start_ns = clock_now_ns() + START_AFTER_NS;
 
 	running->measure_ns = start_ns + plan->warmup_ns;
-	running->end_ns = running->measure_ns + plan->duration_ns;
+	running->end_ns = plan->duration_ns ? running->measure_ns + plan->duration_ns :
+		CLOCK_NEVER;
 	for (uint32_t i = 0; i < plan->threads; i++) {
-		if (lane_init(&running->lanes[i], plan, target, i,
-			share_of(slots, i, plan->threads), start_ns, running->done_fd) < 0) {
+		const struct lane_share share = {
+			.slots = share_of(slots, i, plan->threads),
+			.fds = fds_available(plan) / plan->threads,
+		};
+
+		if (lane_init(&running->lanes[i], plan, target, i, share, start_ns,
+			running->done_fd) < 0) {
 			lane_fini(&running->lanes[i]);
 			return -1;
 		}
@@ -71,9 +93,11 @@ static int start_lanes(struct running *running, const struct target *target)
 	return 0;
 }
 
-/* Wait until UNTIL_NS, all lanes are done or somebody wants an end: then returns false. */
-static bool wait_until(struct running *running, struct progress *progress, uint64_t until_ns)
+/* Wait until UNTIL_NS. Returns false when before that all lanes are done, or an end is wanted. */
+static bool wait_until(struct running *running, uint64_t until_ns)
 {
+	struct progress *progress = running->plan->progress;
+
 	while (running->done < running->started) {
 		struct pollfd fds[2] = {
 			{ .fd = running->done_fd, .events = POLLIN },
@@ -102,37 +126,42 @@ static bool wait_until(struct running *running, struct progress *progress, uint6
 	return false;
 }
 
+/* Also when a counted run has sent all, there is no more to measure. */
+static bool wait_for_window(struct running *running, uint64_t until_ns)
+{
+	return !running->interrupted && wait_until(running, until_ns);
+}
+
+static void read_server(const struct plan *plan, struct result *result, struct cpu_tree *tree)
+{
+	if (plan->server_pid > 0 && cpu_tree_read(tree, plan->server_pid) < 0) {
+		result->server_cpu_why = "the process is gone";
+	}
+}
+
 static void measure(struct running *running, struct result *result)
 {
 	const struct plan *plan = running->plan;
-	struct progress progress;
-	uint64_t server_before_ns = 0;
-	uint64_t server_after_ns = 0;
+	struct cpu_tree before = { 0 };
+	struct cpu_tree after = { 0 };
 	uint64_t own_before_ns;
-	uint64_t from_ns;
-	uint64_t to_ns;
 
-	progress_begin(&progress, plan->progress, running->measure_ns, running->end_ns);
-	wait_until(running, &progress, running->measure_ns);
-	result->server_cpu_known = plan->server_pid > 0 &&
-		cpu_time_of_tree(plan->server_pid, &server_before_ns) == 0;
+	progress_run(plan->progress, running->measure_ns, running->end_ns);
+	wait_for_window(running, running->measure_ns);
+	read_server(plan, result, &before);
 	own_before_ns = cpu_time_own_ns();
-	from_ns = clock_now_ns();
-	if (!running->interrupted) {
-		wait_until(running, &progress, running->end_ns);
-	}
-	to_ns = clock_now_ns();
+	wait_for_window(running, running->end_ns);
 	result->own_cpu_ns = cpu_time_own_ns() - own_before_ns;
-	result->server_cpu_known = result->server_cpu_known &&
-		cpu_time_of_tree(plan->server_pid, &server_after_ns) == 0;
-	result->server_cpu_ns = server_after_ns - server_before_ns;
-	/* An early end is the end of what was measured; the lanes keep to the plan otherwise. */
-	result->duration_ns = running->interrupted ? to_ns - from_ns : plan->duration_ns;
-	wait_until(running, &progress, CLOCK_NEVER);
-	if (running->done < running->started) {
-		wait_until(running, &progress, CLOCK_NEVER);
+	read_server(plan, result, &after);
+	if (plan->server_pid > 0 && !result->server_cpu_why) {
+		result->server_cpu_known = cpu_tree_used(&before, &after, &result->server_cpu_ns,
+			&result->server_cpu_why) == 0;
 	}
-	progress_end(&progress);
+	cpu_tree_free(&before);
+	cpu_tree_free(&after);
+	while (running->done < running->started) {
+		wait_until(running, CLOCK_NEVER);
+	}
 }
 
 static int join_lanes(struct running *running, struct result *result)
@@ -146,6 +175,9 @@ static int join_lanes(struct running *running, struct result *result)
 		tally_merge(result->measured, lane->measured);
 		tally_merge(result->warm, lane->warm);
 		result->short_of_slots |= lane->short_of_slots;
+		if (lane_measured_ns(lane) > result->duration_ns) {
+			result->duration_ns = lane_measured_ns(lane);
+		}
 		error = lane->error ? lane->error : error;
 		lane_fini(lane);
 	}
@@ -178,7 +210,6 @@ int run(const struct plan *plan, const struct target *target, struct result *res
 	kernel_drops_read(&after);
 	kernel_drops_add(&result->drops, &before, &after);
 	result->interrupted = running.interrupted;
-	result_judge(result);
 out:
 	if (failed) {
 		result_fini(result);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whom to ask, and in which dialect. Read-only once found.
+ * What to measure, and in which dialect to ask it. Read-only once found.
  */
 #ifndef RUPTIME_BENCH_TARGET_H
 #define RUPTIME_BENCH_TARGET_H
@@ -9,40 +9,43 @@
 #include <sys/socket.h>
 
 #include "common/address.h"
+#include "common/text.h"
 
-/* The size of an extended request, so of the longest answer to it; a line of uptime has some 70. */
-#define TARGET_REQUEST_BYTES 128
+#define TARGET_ENDPOINTS_MAX 32
+#define TARGET_TEXT_MAX	     (TEXT_ESCAPED_BYTES * ADDRESS_TEXT_MAX)
 
-struct target {
-	struct address address;
-	char text[ADDRESS_TEXT_MAX];	/* the address as reports show it */
+/* A server: one of those that take the requests in turn. */
+struct endpoint {
 	struct sockaddr_storage sockaddr;	/* all but msgq */
 	socklen_t sockaddr_len;
 	int family;
+	/* An IPv4 loopback address on a host that has all of 127/8 for sources. */
+	bool spread_sources;
+	char text[TARGET_TEXT_MAX];	/* the address that is really asked, without names */
+};
+
+struct target {
+	struct address address;		/* of the first */
+	char text[TARGET_TEXT_MAX];	/* as the user wrote it, fit to be shown */
+	struct endpoint endpoints[TARGET_ENDPOINTS_MAX];
+	unsigned count;
 	int socktype;
-	/* Datagrams: does the server answer extended requests, which carry a nonce? */
+	/* Datagrams: do all of them answer extended requests, which carry a nonce? */
 	bool extended;
-	/* An IPv4 loopback address: we may come from anywhere in 127/8. */
-	bool loopback;
 };
 
 /*
- * Find out all of TARGET from the address in TEXT. Resolves names, and asks the server a few
- * datagrams (for 300 ms at most to each of its addresses, less if it answers) to learn its dialect;
- * a server that does not answer is taken for one that knows single bytes only.
+ * Add the server at the address in TEXT to TARGET, which is all zero before the first. All of
+ * them must be of one scheme. Resolves names, and may block for as long as a name server takes.
+ * Where a name has several addresses they are raced (pick.h). A datagram server is asked a few
+ * datagrams to learn its dialect, for 300 ms at most; one that does not answer is taken for one
+ * that knows single bytes only.
  *
- * Returns 0, or -1 with *WHY (a constant) and errno: EINVAL if TEXT is at fault.
+ * Returns 0, or -1 with *WHY (a constant) and errno.
  */
-int target_find(struct target *target, const char *text, const char **why);
+int target_add(struct target *target, const char *text, const char **why);
 
-/* What is sent to it, in words: "one byte", "extended requests", "connections" or "messages". */
+/* What is sent to it, in words: "requests of one byte", "extended requests", "connections" ... */
 const char *target_dialect(const struct target *target);
-
-/*
- * A non-blocking socket connected to TARGET, with a name of its own to answer to and a large
- * receive buffer. Connected, because a server's answers to a UNIX socket are then not limited to
- * ten, and because a UDP socket then hears that nobody listens. Returns it, or -1 with errno.
- */
-int target_socket(const struct target *target);
 
 #endif

@@ -29,16 +29,16 @@ uint64_t ticket_issue(struct ticket_book *book, uint32_t slot)
 	return ticket->id;
 }
 
-struct ticket *ticket_find_number(struct ticket_book *book, uint32_t number)
+struct ticket *ticket_find_number(struct ticket_book *book, uint32_t number, uint32_t range)
 {
 	struct ticket *ticket = &book->ring[number % TICKETS];
 
-	return ticket->state == TICKET_UNKNOWN ? NULL : ticket;
+	return ticket->state == TICKET_UNKNOWN || ticket->id % range != number ? NULL : ticket;
 }
 
 struct ticket *ticket_find(struct ticket_book *book, uint64_t id)
 {
-	struct ticket *ticket = ticket_find_number(book, (uint32_t)(id % TICKETS));
+	struct ticket *ticket = &book->ring[id % TICKETS];
 
-	return ticket && ticket->id == id ? ticket : NULL;
+	return ticket->state == TICKET_UNKNOWN || ticket->id != id ? NULL : ticket;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers that go out with requests and come back with answers, and what became of the last 65,536
+ * Numbers that go out with requests and come back with answers, and what became of the last 262,144
  * of them: so an answer is known for what it is, the first, a late one or one too many.
  *
  * One book, one thread.
@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define TICKETS 65536
+#define TICKETS 262144
 
 enum ticket_state {
 	TICKET_UNKNOWN,		/* never issued, or forgotten */
@@ -39,7 +39,10 @@ uint64_t ticket_issue(struct ticket_book *book, uint32_t slot);
 /* NULL: unknown. */
 struct ticket *ticket_find(struct ticket_book *book, uint64_t id);
 
-/* The last ticket with NUMBER = id modulo TICKETS. NULL: there was none. */
-struct ticket *ticket_find_number(struct ticket_book *book, uint32_t number);
+/*
+ * The ticket of which only NUMBER = id modulo RANGE, a multiple of TICKETS, is known. NULL: it is
+ * unknown.
+ */
+struct ticket *ticket_find_number(struct ticket_book *book, uint32_t number, uint32_t range);
 
 #endif

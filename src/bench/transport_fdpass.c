@@ -58,15 +58,15 @@ static void drop(struct request *request)
 
 static enum transport_start fdpass_start(struct lane *lane, struct request *request)
 {
-	const struct target *target = lane->target;
+	const struct endpoint *endpoint = &lane->target->endpoints[request->endpoint];
 	int pipe_fds[2] = { -1, -1 };
 
 	request->conn_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (request->conn_fd < 0) {
 		goto fail;
 	}
-	if (connect(request->conn_fd, (const struct sockaddr *)&target->sockaddr,
-		target->sockaddr_len) < 0) {
+	if (connect(request->conn_fd, (const struct sockaddr *)&endpoint->sockaddr,
+		endpoint->sockaddr_len) < 0) {
 		if (errno == EAGAIN) {
 			drop(request);
 			return TRANSPORT_AGAIN;

@@ -3,7 +3,10 @@
  * msgq: "uptime T" goes to the queue KEY, the line comes as type T from KEY | 0x40000000, and T is
  * a ticket. No poll() knows of these queues, so a second thread sits in msgrcv(), takes the time,
  * and passes answers on through a ring; it wakes the lane once for as many as there were. It takes
- * all types up to 65,536, so two of these must not measure one server at the same time.
+ * all types up to TYPES, so two of these must not measure one server at the same time.
+ *
+ * A queue is a name, not a thing: when it is removed, it is looked up again, by whichever of the
+ * two threads notices.
  */
 #include "bench/transport.h"
 
@@ -17,6 +20,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/msg.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "bench/judge.h"
@@ -30,6 +34,12 @@
 #define REQUEST_TYPE	1
 #define RING		4096u		/* a power of two */
 #define STOP_SIGNAL	SIGUSR2
+/*
+ * Types of replies go round in these. Late answers are at most as old as the timeout and what the
+ * server keeps them for, and so many requests are not sent in that time.
+ */
+#define TYPES		(1u << 20)
+#define LOOK_UP_NS	(1 * CLOCK_MS)	/* at least, between two vain look-ups */
 
 struct reply {
 	uint64_t done_ns;
@@ -49,8 +59,10 @@ struct msgq_state {
 	struct ticket_book *book;
 	pthread_t receiver;
 	bool receiving;			/* the thread exists */
+	uint64_t look_up_ns;		/* not again before */
 	int wake_fd;
 	_Atomic bool stop;
+	_Atomic bool gone;		/* the receiver has left: its queue was removed */
 	/*
 	 * One writer, one reader. The receiver's release of WRITTEN in push() orders the reply
 	 * before it and pairs with the lane's acquire in msgq_own_event(); the lane's release of
@@ -65,6 +77,9 @@ static void on_stop_signal(int signal_number)
 {
 	(void)signal_number;
 }
+
+/* Tickets go on from one run to the next, so that late answers are known for what they are. */
+static uint64_t next_id;
 
 /* Returns false if the ring is full; the queue is then emptied more slowly, as it should be. */
 static bool push(struct msgq_state *state, const struct message *message, size_t len)
@@ -87,7 +102,7 @@ static bool push(struct msgq_state *state, const struct message *message, size_t
 /* Negative: the lowest type up to that. Longer lines are cut: they are none of ours. */
 static ssize_t receive(struct msgq_state *state, struct message *message, int flags)
 {
-	return msgrcv(state->reply_queue, message, sizeof(message->text), -(long)TICKETS,
+	return msgrcv(state->reply_queue, message, sizeof(message->text), -(long)TYPES,
 		flags | MSG_NOERROR);
 }
 
@@ -114,7 +129,10 @@ static void *receive_main(void *arg)
 			io_event_set(state->wake_fd);
 			flags = 0;
 		} else if (errno != EINTR) {
-			break;		/* the queue is gone: sending will tell */
+			/* Only a hint to look again, too: the lane joins before it does. */
+			atomic_store_explicit(&state->gone, true, memory_order_relaxed);
+			io_event_set(state->wake_fd);
+			break;
 		}
 	}
 	return NULL;
@@ -150,24 +168,12 @@ static void msgq_close(struct lane *lane)
 		stop_receiver(state);
 	}
 	io_close(&state->wake_fd);
+	if (state->book) {
+		next_id = state->book->next_id;
+	}
 	free(state->book);
 	free(state);
 	lane->state = NULL;
-}
-
-static int open_queues(struct msgq_state *state, uint32_t key)
-{
-	struct message message;
-
-	state->request_queue = msgget((key_t)key, 0);
-	state->reply_queue = msgget((key_t)(key | PROTOCOL_REPLY_QUEUE_BIT), 0);
-	if (state->request_queue < 0 || state->reply_queue < 0) {
-		return -1;
-	}
-	/* What an earlier run has left must not be taken for an answer. */
-	while (receive(state, &message, IPC_NOWAIT) >= 0) {
-	}
-	return 0;
 }
 
 static int start_receiver(struct msgq_state *state)
@@ -186,6 +192,47 @@ static int start_receiver(struct msgq_state *state)
 	return error ? -1 : 0;
 }
 
+/*
+ * Find the queues and have the reply queue emptied. Returns 0, or -1 with errno; it is not tried
+ * again at once.
+ */
+static int look_up(struct lane *lane)
+{
+	struct msgq_state *state = lane->state;
+	uint32_t key = lane->target->address.key;
+	uint64_t now_ns = clock_now_ns();
+
+	if (now_ns < state->look_up_ns) {
+		errno = ENOENT;
+		return -1;
+	}
+	state->look_up_ns = now_ns + LOOK_UP_NS;
+	if (state->receiving) {
+		stop_receiver(state);
+		state->receiving = false;
+	}
+	atomic_store_explicit(&state->stop, false, memory_order_relaxed);
+	atomic_store_explicit(&state->gone, false, memory_order_relaxed);
+	state->request_queue = msgget((key_t)key, 0);
+	if (state->request_queue >= 0) {
+		state->reply_queue = msgget((key_t)(key | PROTOCOL_REPLY_QUEUE_BIT), 0);
+	}
+	if (state->request_queue < 0 || state->reply_queue < 0 || start_receiver(state) < 0) {
+		state->request_queue = -1;
+		return -1;
+	}
+	return 0;
+}
+
+/* Is there a queue to send to, maybe after looking it up? */
+static bool is_found(struct lane *lane)
+{
+	struct msgq_state *state = lane->state;
+
+	return (state->request_queue >= 0 &&
+		!atomic_load_explicit(&state->gone, memory_order_relaxed)) || look_up(lane) == 0;
+}
+
 static int msgq_open(struct lane *lane)
 {
 	struct msgq_state *state = calloc(1, sizeof(*state));
@@ -194,36 +241,55 @@ static int msgq_open(struct lane *lane)
 	if (!state) {
 		return -1;
 	}
+	state->request_queue = -1;
+	state->reply_queue = -1;
 	state->wake_fd = io_event_open();
-	state->book = ticket_book_new(0);
+	/* Random at first: another process may have left answers. */
+	if (next_id == 0 && getrandom(&next_id, sizeof(next_id), 0) < 0) {
+		return -1;
+	}
+	state->book = ticket_book_new(next_id);
 	if (state->wake_fd < 0 || !state->book ||
 	    lane_watch_own(lane, state->wake_fd, EPOLLIN, 0) < 0) {
 		return -1;
 	}
-	if (open_queues(state, lane->target->address.key) < 0) {
-		/* No server: each request will find that out and count it. */
-		state->request_queue = -1;
-		return 0;
-	}
-	return start_receiver(state);
+	/* Without a server, each request will find that out and count it. */
+	(void)is_found(lane);
+	return 0;
+}
+
+static int send_request(struct msgq_state *state, const struct request *request)
+{
+	struct message message = { .type = REQUEST_TYPE };
+	int len = snprintf(message.text, sizeof(message.text), "uptime %u",
+		(unsigned)(request->ticket % TYPES) + 1);
+
+	return msgsnd(state->request_queue, &message, (size_t)len, IPC_NOWAIT);
+}
+
+static bool is_removed(int error)
+{
+	return error == EIDRM || error == EINVAL;
 }
 
 static enum transport_start msgq_start(struct lane *lane, struct request *request)
 {
 	struct msgq_state *state = lane->state;
-	struct message message = { .type = REQUEST_TYPE };
-	struct ticket *ticket;
-	int len;
+	int failed = -1;
 
 	request->ticket = ticket_issue(state->book, request->index);
-	len = snprintf(message.text, sizeof(message.text), "uptime %u",
-		(unsigned)(request->ticket % TICKETS) + 1);
-	request->sent_ns = clock_now_ns();
-	if (msgsnd(state->request_queue, &message, (size_t)len, IPC_NOWAIT) == 0) {
+	if (is_found(lane)) {
+		request->sent_ns = clock_now_ns();
+		failed = send_request(state, request);
+	}
+	if (failed && is_removed(errno) && look_up(lane) == 0) {
+		request->sent_ns = clock_now_ns();
+		failed = send_request(state, request);
+	}
+	if (!failed) {
 		return TRANSPORT_STARTED;
 	}
-	ticket = ticket_find(state->book, request->ticket);
-	ticket->state = TICKET_LOST;
+	ticket_find(state->book, request->ticket)->state = TICKET_LOST;
 	if (errno == EAGAIN || errno == EINTR) {
 		return TRANSPORT_AGAIN;
 	}
@@ -234,9 +300,12 @@ static enum transport_start msgq_start(struct lane *lane, struct request *reques
 static void take_reply(struct lane *lane, const struct reply *reply)
 {
 	struct msgq_state *state = lane->state;
-	struct ticket *ticket = ticket_find_number(state->book, reply->type - 1);
+	struct ticket *ticket = ticket_find_number(state->book, reply->type - 1, TYPES);
 
-	if (!ticket || ticket->state == TICKET_LOST) {
+	if (!ticket) {
+		return;		/* of an earlier run */
+	}
+	if (ticket->state == TICKET_LOST) {
 		lane_count_late(lane);
 	} else if (ticket->state == TICKET_ANSWERED) {
 		lane_count_duplicate(lane);
@@ -245,9 +314,7 @@ static void take_reply(struct lane *lane, const struct reply *reply)
 			judge_answer(reply->text, reply->len, true, lane->plan->expect),
 			reply->done_ns);
 	}
-	if (ticket) {
-		ticket->state = TICKET_ANSWERED;
-	}
+	ticket->state = TICKET_ANSWERED;
 }
 
 static void msgq_own_event(struct lane *lane, uint32_t number, uint32_t events)
@@ -264,6 +331,8 @@ static void msgq_own_event(struct lane *lane, uint32_t number, uint32_t events)
 		taken++;
 		atomic_store_explicit(&state->taken, taken, memory_order_release);
 	}
+	/* All is taken that came before the queue went away. */
+	(void)is_found(lane);
 }
 
 static void msgq_abandon(struct lane *lane, struct request *request)

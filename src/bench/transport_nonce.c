@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/target.h"
+#include "bench/datagram.h"
 
 #include <errno.h>
+#include <linux/errqueue.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -19,13 +21,17 @@
 #define BATCH	     64
 #define ANSWER_BYTES 2048
 
-struct nonce_state {
+/* One for each endpoint. */
+struct nonce_socket {
 	int fd;
 	bool full;			/* waiting for room to send */
+	struct request_list waiting;	/* to be sent, in order */
+};
+
+struct nonce_state {
+	struct nonce_socket *sockets;
 	struct ticket_book *book;
-	struct request **waiting;	/* to be sent, in order */
-	uint32_t waiting_count;
-	uint8_t requests[BATCH][TARGET_REQUEST_BYTES];
+	uint8_t requests[BATCH][DATAGRAM_REQUEST_BYTES];
 	char answers[BATCH][ANSWER_BYTES];
 	struct iovec request_iovs[BATCH];
 	struct iovec answer_iovs[BATCH];
@@ -37,13 +43,47 @@ static void nonce_close(struct lane *lane)
 {
 	struct nonce_state *state = lane->state;
 
+	for (unsigned i = 0; state && state->sockets && i < lane->target->count; i++) {
+		io_close(&state->sockets[i].fd);
+	}
 	if (state) {
-		io_close(&state->fd);
+		free(state->sockets);
 		free(state->book);
-		free(state->waiting);
 		free(state);
 	}
 	lane->state = NULL;
+}
+
+/* The kernel then tells which datagram met an error, by giving it back. UNIX sockets cannot. */
+static void ask_for_errors(int fd, int family)
+{
+	const int one = 1;
+
+	if (family == AF_INET) {
+		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &one, sizeof(one));
+	} else if (family == AF_INET6) {
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &one, sizeof(one));
+	}
+}
+
+static int open_sockets(struct lane *lane, struct nonce_state *state)
+{
+	for (unsigned i = 0; i < lane->target->count; i++) {
+		state->sockets[i].fd = -1;
+		TAILQ_INIT(&state->sockets[i].waiting);
+	}
+	for (unsigned i = 0; i < lane->target->count; i++) {
+		const struct endpoint *endpoint = &lane->target->endpoints[i];
+		int fd = datagram_socket((const struct sockaddr *)&endpoint->sockaddr,
+			endpoint->sockaddr_len);
+
+		state->sockets[i].fd = fd;
+		if (fd < 0 || lane_watch_own(lane, fd, EPOLLIN, i) < 0) {
+			return -1;
+		}
+		ask_for_errors(fd, endpoint->family);
+	}
+	return 0;
 }
 
 static int nonce_open(struct lane *lane)
@@ -55,26 +95,25 @@ static int nonce_open(struct lane *lane)
 	if (!state) {
 		return -1;
 	}
-	state->fd = target_socket(lane->target);
-	/* Random, so that answers to an earlier run's requests are nobody's. */
-	if (state->fd < 0 || getrandom(&first_id, sizeof(first_id), 0) < 0) {
+	/* Random, so that answers to an earlier run's requests belong to none of this one's. */
+	if (getrandom(&first_id, sizeof(first_id), 0) < 0) {
 		return -1;
 	}
 	state->book = ticket_book_new(first_id);
-	state->waiting = calloc(lane->slots, sizeof(struct request *));
+	state->sockets = calloc(lane->target->count, sizeof(*state->sockets));
 	for (unsigned i = 0; i < BATCH; i++) {
 		state->request_iovs[i] = (struct iovec){ state->requests[i],
-			TARGET_REQUEST_BYTES };
+			DATAGRAM_REQUEST_BYTES };
 		state->out[i].msg_hdr.msg_iov = &state->request_iovs[i];
 		state->out[i].msg_hdr.msg_iovlen = 1;
 		state->answer_iovs[i] = (struct iovec){ state->answers[i], ANSWER_BYTES };
 		state->in[i].msg_hdr.msg_iov = &state->answer_iovs[i];
 		state->in[i].msg_hdr.msg_iovlen = 1;
 	}
-	if (!state->book || !state->waiting) {
+	if (!state->book || !state->sockets) {
 		return -1;
 	}
-	return lane_watch_own(lane, state->fd, EPOLLIN, 0);
+	return open_sockets(lane, state);
 }
 
 static enum transport_start nonce_start(struct lane *lane, struct request *request)
@@ -82,24 +121,27 @@ static enum transport_start nonce_start(struct lane *lane, struct request *reque
 	struct nonce_state *state = lane->state;
 
 	request->ticket = ticket_issue(state->book, request->index);
-	state->waiting[state->waiting_count++] = request;
+	request->waiting = true;
+	TAILQ_INSERT_TAIL(&state->sockets[request->endpoint].waiting, request, wait_link);
 	return TRANSPORT_STARTED;
 }
 
-static void forget_waiting(struct nonce_state *state, uint32_t count)
+static void stop_waiting(struct nonce_state *state, struct request *request)
 {
-	state->waiting_count -= count;
-	memmove(state->waiting, state->waiting + count,
-		state->waiting_count * sizeof(struct request *));
+	if (request->waiting) {
+		TAILQ_REMOVE(&state->sockets[request->endpoint].waiting, request, wait_link);
+		request->waiting = false;
+	}
 }
 
-static void watch_room(struct lane *lane, bool full)
+static void watch_room(struct lane *lane, unsigned number, bool full)
 {
 	struct nonce_state *state = lane->state;
+	struct nonce_socket *out = &state->sockets[number];
 
-	if (state->full != full) {
-		state->full = full;
-		lane_rewatch_own(lane, state->fd, EPOLLIN | (full ? EPOLLOUT : 0u), 0);
+	if (out->full != full) {
+		out->full = full;
+		lane_rewatch_own(lane, out->fd, EPOLLIN | (full ? EPOLLOUT : 0u), number);
 	}
 }
 
@@ -112,59 +154,83 @@ static void end_request(struct lane *lane, struct request *request, enum outcome
 	if (ticket) {
 		ticket->state = fate;
 	}
+	stop_waiting(state, request);
 	lane_end(lane, request, outcome, now_ns);
 }
 
-/*
- * The socket has an error to tell, of a datagram sent earlier. If nobody listens at the other end,
- * none of those under way will be answered.
- */
-static void take_error(struct lane *lane, int error)
+static void write_requests(struct nonce_state *state, const struct nonce_socket *out,
+	unsigned *count)
 {
-	struct nonce_state *state = lane->state;
-	const struct target *target = lane->target;
 	uint64_t now_ns = clock_now_ns();
 	struct request *request;
 
-	state->waiting_count = 0;
-	while ((request = TAILQ_FIRST(&lane->running)) != NULL) {
-		end_request(lane, request, outcome_of_errno(error), TICKET_LOST, now_ns);
+	*count = 0;
+	TAILQ_FOREACH(request, &out->waiting, wait_link) {
+		uint8_t nonce[PROTOCOL_NONCE_BYTES];
+
+		if (*count == BATCH) {
+			break;
+		}
+		memcpy(nonce, &request->ticket, sizeof(nonce));
+		protocol_write_request(state->requests[(*count)++], DATAGRAM_REQUEST_BYTES, nonce);
+		request->sent_ns = now_ns;
 	}
-	if (target->family == AF_UNIX) {
-		/* Its successor has another inode of the same name. */
-		(void)!connect(state->fd, (const struct sockaddr *)&target->sockaddr,
-			target->sockaddr_len);
+}
+
+/*
+ * Sending failed: is it worth another try? What the socket has to tell of an earlier datagram comes
+ * once, and the error queue has it too; a server that was started again is found under its name.
+ */
+static bool may_try_again(const struct endpoint *endpoint, int fd, bool *tried)
+{
+	if (*tried) {
+		return false;
 	}
+	*tried = true;
+	return endpoint->family != AF_UNIX || datagram_reconnect(fd,
+		(const struct sockaddr *)&endpoint->sockaddr, endpoint->sockaddr_len) == 0;
+}
+
+/* Send what waits for the socket of endpoint NUMBER. An error ends the request that met it. */
+static void flush_socket(struct lane *lane, unsigned number)
+{
+	struct nonce_state *state = lane->state;
+	struct nonce_socket *out = &state->sockets[number];
+	bool tried = false;
+
+	while (!TAILQ_EMPTY(&out->waiting)) {
+		unsigned count;
+		int sent;
+
+		write_requests(state, out, &count);
+		sent = sendmmsg(out->fd, state->out, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
+			watch_room(lane, number, true);
+			return;
+		}
+		if (sent < 0) {
+			int error = errno == ENOTCONN ? ECONNREFUSED : errno;
+
+			if (!may_try_again(&lane->target->endpoints[number], out->fd, &tried)) {
+				end_request(lane, TAILQ_FIRST(&out->waiting),
+					outcome_of_errno(error), TICKET_LOST, clock_now_ns());
+				tried = false;
+			}
+			continue;
+		}
+		tried = false;
+		for (int i = 0; i < sent; i++) {
+			stop_waiting(state, TAILQ_FIRST(&out->waiting));
+		}
+	}
+	watch_room(lane, number, false);
 }
 
 static void nonce_flush(struct lane *lane)
 {
-	struct nonce_state *state = lane->state;
-
-	while (state->waiting_count > 0) {
-		uint32_t count = state->waiting_count < BATCH ? state->waiting_count : BATCH;
-		uint64_t now_ns = clock_now_ns();
-		int sent;
-
-		for (uint32_t i = 0; i < count; i++) {
-			uint8_t nonce[PROTOCOL_NONCE_BYTES];
-
-			memcpy(nonce, &state->waiting[i]->ticket, sizeof(nonce));
-			protocol_write_request(state->requests[i], TARGET_REQUEST_BYTES, nonce);
-			state->waiting[i]->sent_ns = now_ns;
-		}
-		sent = sendmmsg(state->fd, state->out, count, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
-			watch_room(lane, true);
-			return;
-		}
-		if (sent < 0) {
-			take_error(lane, errno == ENOTCONN ? ECONNREFUSED : errno);
-			break;
-		}
-		forget_waiting(state, (uint32_t)sent);
+	for (unsigned i = 0; i < lane->target->count; i++) {
+		flush_socket(lane, i);
 	}
-	watch_room(lane, false);
 }
 
 static void take_answer(struct lane *lane, const char *datagram, size_t len, uint64_t now_ns)
@@ -201,21 +267,75 @@ static void take_answer(struct lane *lane, const char *datagram, size_t len, uin
 		TICKET_ANSWERED, now_ns);
 }
 
+/* A datagram of LEN bytes came back with ERROR: it ends its own request, and no other. */
+static void take_returned(struct lane *lane, const uint8_t *datagram, size_t len, int error)
+{
+	struct nonce_state *state = lane->state;
+	struct protocol_request parsed;
+	struct ticket *ticket;
+	uint64_t id;
+
+	protocol_parse_request(datagram, len, &parsed);
+	if (parsed.kind != PROTOCOL_EXTENDED) {
+		return;
+	}
+	memcpy(&id, parsed.nonce, sizeof(id));
+	ticket = ticket_find(state->book, id);
+	if (ticket && ticket->state == TICKET_RUNNING) {
+		end_request(lane, &lane->requests[ticket->slot], outcome_of_errno(error),
+			TICKET_LOST, clock_now_ns());
+	}
+}
+
+static int error_of(struct msghdr *message)
+{
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at)) {
+		struct sock_extended_err error;
+
+		if ((at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_RECVERR) ||
+		    (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_RECVERR)) {
+			memcpy(&error, CMSG_DATA(at), sizeof(error));
+			return (int)error.ee_errno;
+		}
+	}
+	return EIO;
+}
+
+static void take_errors(struct lane *lane, int fd)
+{
+	for (;;) {
+		uint8_t datagram[DATAGRAM_REQUEST_BYTES];
+		char control[512];
+		struct iovec iov = { datagram, sizeof(datagram) };
+		struct msghdr message = {
+			.msg_iov = &iov, .msg_iovlen = 1,
+			.msg_control = control, .msg_controllen = sizeof(control),
+		};
+		ssize_t got = recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);
+
+		if (got < 0) {
+			return;
+		}
+		take_returned(lane, datagram, (size_t)got, error_of(&message));
+	}
+}
+
 static void nonce_own_event(struct lane *lane, uint32_t number, uint32_t events)
 {
 	struct nonce_state *state = lane->state;
+	int fd = state->sockets[number].fd;
 	uint64_t now_ns;
 	int got;
 
-	(void)number;
+	if (events & EPOLLERR) {
+		take_errors(lane, fd);
+	}
 	if (!(events & (EPOLLIN | EPOLLERR))) {
 		return;		/* room to send: flush is called anyway */
 	}
-	got = recvmmsg(state->fd, state->in, BATCH, MSG_DONTWAIT, NULL);
+	/* An error here is that of a datagram sent earlier, which the error queue has told of. */
+	got = recvmmsg(fd, state->in, BATCH, MSG_DONTWAIT, NULL);
 	now_ns = clock_now_ns();
-	if (got < 0 && errno != EAGAIN && errno != EINTR) {
-		take_error(lane, errno);
-	}
 	for (int i = 0; i < got; i++) {
 		take_answer(lane, state->answers[i], state->in[i].msg_len, now_ns);
 	}
@@ -229,14 +349,7 @@ static void nonce_abandon(struct lane *lane, struct request *request)
 	if (ticket) {
 		ticket->state = TICKET_LOST;
 	}
-	for (uint32_t i = 0; i < state->waiting_count; i++) {
-		if (state->waiting[i] == request) {
-			state->waiting_count--;
-			memmove(&state->waiting[i], &state->waiting[i + 1],
-				(state->waiting_count - i) * sizeof(struct request *));
-			return;
-		}
-	}
+	stop_waiting(state, request);
 }
 
 const struct transport transport_nonce = {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Datagrams of one byte. All answers look alike, so each request under way has a socket to itself,
- * and the socket tells whose answer came. After its answer a socket rests for a while before it is
- * used again, and one whose request was lost until no answer is to be expected any more: what comes
- * to a resting socket is a duplicate, or late. Sockets are opened when no rested one is there, up
- * to a limit; beyond it the one that has rested longest must do.
+ * Datagrams of one byte. All answers look alike, so each request under way has a socket to
+ * itself, and the socket tells which request's answer came. After its answer a socket rests for a
+ * while before it is used again, and one whose request was lost until no answer is to be expected
+ * any more: what comes to a resting socket is a duplicate, or late. Sockets are opened when no
+ * rested one is there, up to a limit; beyond it the one that has rested longest must do.
  */
-#include "bench/target.h"
+#include "bench/datagram.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "common/io.h"
 
+#define PORTS	     2048u	/* at least, of all lanes together */
 #define REST_NS	     (50 * CLOCK_MS)
 #define LATE_NS	     (1 * CLOCK_S)
 #define ANSWER_BYTES 4096
@@ -33,6 +34,7 @@ enum port_state {
 struct port {
 	enum port_state state;
 	int fd;
+	unsigned endpoint;	/* that it is connected to */
 	struct request *request;	/* running */
 	uint64_t rested_ns;		/* when it may be used again, or closed */
 	TAILQ_ENTRY(port) link;
@@ -43,10 +45,19 @@ struct port_pool {
 	struct port *ports;
 	uint32_t count;
 	struct port_list closed;
-	struct port_list resting;
+	struct port_list *resting;	/* for each endpoint */
 	struct port_list lost;
 	char answer[ANSWER_BYTES];
 };
+
+/* Twice as many as are in flight, or more, so that they can rest; as the descriptors allow. */
+static uint32_t ports_wanted(const struct lane *lane)
+{
+	uint32_t least = PORTS / lane->plan->threads;
+	uint32_t wanted = 2 * lane->slots > least ? 2 * lane->slots : least;
+
+	return wanted < lane->fds ? wanted : lane->fds;
+}
 
 static int port_open(struct lane *lane)
 {
@@ -57,16 +68,18 @@ static int port_open(struct lane *lane)
 		return -1;
 	}
 	TAILQ_INIT(&state->closed);
-	TAILQ_INIT(&state->resting);
 	TAILQ_INIT(&state->lost);
-	state->count = 2 * lane->slots > 2048 / lane->plan->threads ? 2 * lane->slots :
-		2048 / lane->plan->threads;
+	state->resting = calloc(lane->target->count, sizeof(*state->resting));
+	for (unsigned i = 0; state->resting && i < lane->target->count; i++) {
+		TAILQ_INIT(&state->resting[i]);
+	}
+	state->count = ports_wanted(lane);
 	state->ports = calloc(state->count, sizeof(*state->ports));
 	for (uint32_t i = 0; state->ports && i < state->count; i++) {
 		state->ports[i].fd = -1;
 		TAILQ_INSERT_TAIL(&state->closed, &state->ports[i], link);
 	}
-	return state->ports ? 0 : -1;
+	return state->ports && state->resting ? 0 : -1;
 }
 
 static void port_close(struct lane *lane)
@@ -78,6 +91,7 @@ static void port_close(struct lane *lane)
 	}
 	if (state) {
 		free(state->ports);
+		free(state->resting);
 	}
 	free(state);
 	lane->state = NULL;
@@ -104,56 +118,96 @@ static bool has_rested(const struct port_list *list, uint64_t now_ns)
 	return !TAILQ_EMPTY(list) && TAILQ_FIRST(list)->rested_ns <= now_ns;
 }
 
-/* A port on no list, with a socket. NULL with errno. */
-static struct port *take_port(struct lane *lane, uint64_t now_ns)
+static int open_port(struct lane *lane, struct port *port, unsigned number)
 {
 	struct port_pool *state = lane->state;
+	const struct endpoint *endpoint = &lane->target->endpoints[number];
+
+	port->endpoint = number;
+	port->fd = datagram_socket((const struct sockaddr *)&endpoint->sockaddr,
+		endpoint->sockaddr_len);
+	return port->fd < 0 ? -1 :
+		lane_watch_own(lane, port->fd, EPOLLIN, (uint32_t)(port - state->ports));
+}
+
+/* The port of another endpoint that can best be spared. */
+static struct port *spare_port(struct port_pool *state, unsigned endpoints)
+{
+	for (unsigned i = 0; i < endpoints; i++) {
+		if (!TAILQ_EMPTY(&state->resting[i])) {
+			return take_first(&state->resting[i]);
+		}
+	}
+	return TAILQ_EMPTY(&state->lost) ? NULL : take_first(&state->lost);
+}
+
+/* A port on no list, with a socket to the endpoint NUMBER. NULL with errno. */
+static struct port *take_port(struct lane *lane, unsigned number, uint64_t now_ns)
+{
+	struct port_pool *state = lane->state;
+	struct port_list *resting = &state->resting[number];
 	struct port *port;
+	int saved;
 
 	while (has_rested(&state->lost, now_ns)) {
 		retire(state, take_first(&state->lost));
 	}
-	if (has_rested(&state->resting, now_ns)) {
-		return take_first(&state->resting);
+	if (has_rested(resting, now_ns) || (TAILQ_EMPTY(&state->closed) && !TAILQ_EMPTY(resting))) {
+		return take_first(resting);
 	}
 	if (TAILQ_EMPTY(&state->closed)) {
-		if (!TAILQ_EMPTY(&state->resting)) {
-			return take_first(&state->resting);
+		port = spare_port(state, lane->target->count);
+		if (!port) {
+			errno = EMFILE;
+			return NULL;
 		}
-		retire(state, take_first(&state->lost));
+		retire(state, port);
 	}
 	port = take_first(&state->closed);
-	port->fd = target_socket(lane->target);
-	if (port->fd < 0 || lane_watch_own(lane, port->fd, EPOLLIN,
-			(uint32_t)(port - state->ports)) < 0) {
-		int saved = errno;
-
-		retire(state, port);
-		errno = saved;
-		return NULL;
+	if (open_port(lane, port, number) == 0) {
+		return port;
 	}
-	return port;
+	saved = errno;
+	retire(state, port);
+	errno = saved;
+	/* Rather one that has not rested than none at all. */
+	return io_is_shortage(saved) && !TAILQ_EMPTY(resting) ? take_first(resting) : NULL;
+}
+
+/* A UNIX server that was started again is found under its name. */
+static ssize_t send_byte(struct lane *lane, struct port *port)
+{
+	const char byte = '?';
+	const struct endpoint *endpoint = &lane->target->endpoints[port->endpoint];
+	ssize_t sent = send(port->fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	int error = errno;
+
+	if (sent < 0 && (error == ECONNREFUSED || error == ENOTCONN) &&
+	    datagram_reconnect(port->fd, (const struct sockaddr *)&endpoint->sockaddr,
+		endpoint->sockaddr_len) == 0) {
+		return send(port->fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	errno = error;
+	return sent;
 }
 
 static enum transport_start port_start(struct lane *lane, struct request *request)
 {
 	struct port_pool *state = lane->state;
-	const char byte = '?';
-	struct port *port;
+	struct port *port = take_port(lane, request->endpoint, request->sent_ns);
 
-	request->sent_ns = clock_now_ns();
-	port = take_port(lane, request->sent_ns);
 	if (!port) {
 		lane_end(lane, request, outcome_of_errno(errno), clock_now_ns());
 		return TRANSPORT_STARTED;
 	}
 	request->ticket = (uint64_t)(port - state->ports);
-	if (send(port->fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+	request->sent_ns = clock_now_ns();
+	if (send_byte(lane, port) < 0) {
 		int error = errno;
 
 		if (error == EAGAIN || error == ENOBUFS) {
 			port->state = PORT_RESTING;
-			TAILQ_INSERT_HEAD(&state->resting, port, link);
+			TAILQ_INSERT_HEAD(&state->resting[port->endpoint], port, link);
 			return TRANSPORT_AGAIN;
 		}
 		retire(state, port);
@@ -173,7 +227,7 @@ static void end(struct lane *lane, struct port *port, size_t len, uint64_t now_n
 		judge_answer(state->answer, len, true, lane->plan->expect), now_ns);
 	port->state = PORT_RESTING;
 	port->rested_ns = now_ns + REST_NS;
-	TAILQ_INSERT_TAIL(&state->resting, port, link);
+	TAILQ_INSERT_TAIL(&state->resting[port->endpoint], port, link);
 }
 
 static void port_own_event(struct lane *lane, uint32_t number, uint32_t events)

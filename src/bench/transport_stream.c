@@ -20,6 +20,7 @@
 
 struct stream_state {
 	uint32_t source;
+	char record[LINE_RECORD_BYTES];		/* unix-seqpacket */
 };
 
 static int stream_open(struct lane *lane)
@@ -53,15 +54,15 @@ static int bind_source(struct lane *lane, int fd)
 
 static enum transport_start stream_start(struct lane *lane, struct request *request)
 {
-	const struct target *target = lane->target;
-	int fd = socket(target->family, target->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const struct endpoint *endpoint = &lane->target->endpoints[request->endpoint];
+	int fd = socket(endpoint->family, lane->target->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd < 0 || (target->loopback && bind_source(lane, fd) < 0)) {
+	if (fd < 0 || (endpoint->spread_sources && bind_source(lane, fd) < 0)) {
 		goto fail;
 	}
-	if (connect(fd, (const struct sockaddr *)&target->sockaddr, target->sockaddr_len) < 0 &&
+	if (connect(fd, (const struct sockaddr *)&endpoint->sockaddr, endpoint->sockaddr_len) < 0 &&
 	    errno != EINPROGRESS) {
-		if (errno == EAGAIN && target->family == AF_UNIX) {
+		if (errno == EAGAIN && endpoint->family == AF_UNIX) {
 			/* The backlog is full, and no event will tell when it is not. */
 			io_close(&fd);
 			return TRANSPORT_AGAIN;
@@ -79,6 +80,16 @@ fail:
 	return TRANSPORT_STARTED;
 }
 
+static enum line_read read_answer(struct lane *lane, struct request *request, uint32_t events)
+{
+	struct stream_state *state = lane->state;
+
+	if (lane->target->socktype == SOCK_SEQPACKET) {
+		return line_read_records(&request->line, request->conn_fd, state->record);
+	}
+	return line_read(&request->line, request->conn_fd, events & (EPOLLRDHUP | EPOLLHUP));
+}
+
 static void stream_event(struct lane *lane, struct request *request, enum transport_role role,
 	uint32_t events)
 {
@@ -86,7 +97,7 @@ static void stream_event(struct lane *lane, struct request *request, enum transp
 	enum outcome outcome;
 
 	(void)role;
-	switch (line_read(line, request->conn_fd, events & (EPOLLRDHUP | EPOLLHUP))) {
+	switch (read_answer(lane, request, events)) {
 	case LINE_MORE:
 		return;
 	case LINE_FAILED:

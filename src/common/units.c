@@ -22,6 +22,7 @@ static const struct unit duration_units[] = {
 	{ "ms", CLOCK_MS },
 	{ "s", CLOCK_S },
 	{ "m", 60 * CLOCK_S },
+	{ "min", 60 * CLOCK_S },
 	{ "h", 3600 * CLOCK_S },
 };
 

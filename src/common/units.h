@@ -20,8 +20,8 @@ int units_parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *co
 int units_parse_id(const char *text, uint32_t *id);
 
 /*
- * A duration with us, ms, s, m or h behind it, a decimal point allowed; a bare number is seconds.
- * Returns 0, or -1 with errno EINVAL (not a duration) or ERANGE (more than a year).
+ * A duration with us, ms, s, m (or min) or h behind it, a decimal point allowed; a bare number is
+ * seconds. Returns 0, or -1 with errno EINVAL (not a duration) or ERANGE (more than a year).
  */
 int units_parse_duration(const char *text, uint64_t *ns);
 

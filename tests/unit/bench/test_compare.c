@@ -115,6 +115,56 @@ START_TEST(test_no_answer_is_not_judged)
 }
 END_TEST
 
+/*
+ * The verdict on failures when the share of each round is A and B, and every EVERY-th of B's
+ * more.
+ */
+static enum comparison_failures judge_failures(double a, double b, unsigned every)
+{
+	static struct comparison comparison;
+
+	memset(&comparison, 0, sizeof(comparison));
+	comparison.rounds = COMPARISON_ROUNDS;
+	for (unsigned i = 0; i < COMPARISON_ROUNDS; i++) {
+		comparison.a_rounds[i] = 1000;
+		comparison.b_rounds[i] = 1000;
+		comparison.a_failed[i] = a;
+		comparison.b_failed[i] = i % every == 0 ? b : a;
+	}
+	ck_assert(compare_judge(&comparison, 1) == 0);
+	return comparison.failures;
+}
+
+START_TEST(test_failures_are_compared)
+{
+	ck_assert(judge_failures(0, 0, 1) == COMPARISON_FAILS_ALIKE);
+	ck_assert(judge_failures(0, 0.98, 1) == COMPARISON_FAILS_MORE);
+	ck_assert(judge_failures(0.98, 0, 1) == COMPARISON_FAILS_LESS);
+	ck_assert(judge_failures(0, 0.01, 1) == COMPARISON_FAILS_MORE);
+	ck_assert(judge_failures(NAN, 0.5, 1) == COMPARISON_FAILS_ALIKE);
+	/* Too little to matter, and two accidents. */
+	ck_assert(judge_failures(0, 0.0001, 1) == COMPARISON_FAILS_ALIKE);
+	ck_assert(judge_failures(0, 0.05, COMPARISON_ROUNDS / 2) == COMPARISON_FAILS_ALIKE);
+}
+END_TEST
+
+/* A round in which nothing was answered, because the server stalled, is a round. */
+START_TEST(test_stalled_rounds_count)
+{
+	static struct comparison comparison;
+
+	memset(&comparison, 0, sizeof(comparison));
+	comparison.rounds = COMPARISON_ROUNDS;
+	for (unsigned i = 0; i < COMPARISON_ROUNDS; i++) {
+		comparison.a_rounds[i] = 1000;
+		comparison.b_rounds[i] = i % 8 < 4 ? 0 : 1000;
+	}
+	ck_assert(compare_judge(&comparison, 1) == 0);
+	ck_assert(comparison.verdict == COMPARISON_SLOWER);
+	ck_assert(isfinite(comparison.ratio.low) && comparison.ratio.low > 0);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("compare");
@@ -127,6 +177,8 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_same_is_no_difference);
 	tcase_add_test(tcase, test_a_fifth_is_seen);
 	tcase_add_test(tcase, test_no_answer_is_not_judged);
+	tcase_add_test(tcase, test_failures_are_compared);
+	tcase_add_test(tcase, test_stalled_rounds_count);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -32,7 +32,9 @@ static int compare_values(const void *a, const void *b)
 
 static void check_quantile(double quantile)
 {
-	size_t rank = (size_t)ceil(quantile * VALUES);
+	/* In whole millionths, so that no binary rounding moves the rank. */
+	size_t millionths = (size_t)lround(quantile * 1e6);
+	size_t rank = (millionths * VALUES + 999999) / 1000000;
 	uint64_t exact = values[rank ? rank - 1 : 0];
 	uint64_t found = histogram_quantile_ns(&histogram, quantile);
 
@@ -77,6 +79,30 @@ START_TEST(test_merge_is_union)
 	}
 	histogram_merge(&histogram, &other);
 	ck_assert(memcmp(&histogram, &whole, sizeof(whole)) == 0);
+}
+END_TEST
+
+/* 99.9/100 is a little more than 0.999 in a computer: it must not move the rank. */
+START_TEST(test_ranks_are_exact)
+{
+	const struct {
+		uint32_t billionths;
+		unsigned per_mille;
+	} shares[] = { { 999000000, 999 }, { 990000000, 990 }, { 70000000, 70 }, { 1000000, 1 } };
+
+	histogram_clear(&histogram);
+	for (uint64_t i = 1; i <= 2000; i++) {
+		histogram_add(&histogram, i);
+		for (unsigned j = 0; j < sizeof(shares) / sizeof(shares[0]); j++) {
+			uint64_t rank = (i * shares[j].per_mille + 999) / 1000;
+
+			ck_assert(histogram_rank_ns(&histogram, shares[j].billionths) == rank);
+			ck_assert(histogram_quantile_ns(&histogram,
+				shares[j].per_mille / 10.0 / 100) == rank);
+		}
+	}
+	ck_assert(histogram_rank_ns(&histogram, HISTOGRAM_WHOLE) == 2000);
+	ck_assert(histogram_count_above(&histogram, 1990) == 10);
 }
 END_TEST
 
@@ -141,6 +167,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_merge_is_union);
 	tcase_add_test(tcase, test_edges);
 	tcase_add_test(tcase, test_hgrm);
+	tcase_add_test(tcase, test_ranks_are_exact);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

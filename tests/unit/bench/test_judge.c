@@ -25,7 +25,11 @@ static const struct {
 	{ "a\x01\n", NULL, false, OUTCOME_BAD_NOT_TEXT },
 	{ "caf\xc3\xa9\r\n", NULL, false, OUTCOME_ANSWERED },
 	{ "error: no\n", NULL, false, OUTCOME_ERROR_SERVER },
-	{ "error: no\n", "no", false, OUTCOME_ANSWERED },
+	{ "error: no\n", "no", false, OUTCOME_ERROR_SERVER },
+	{ "error: no\n", "yes", false, OUTCOME_ERROR_SERVER },
+	{ "error: n", "yes", false, OUTCOME_ERROR_SERVER },
+	{ "error: no", "error", true, OUTCOME_ERROR_SERVER },
+	{ "errors: 0, up 1 day\n", "up", false, OUTCOME_ANSWERED },
 };
 
 START_TEST(test_judging)
@@ -80,7 +84,10 @@ START_TEST(test_tickets)
 	ck_assert(ticket_find(book, first)->state == TICKET_RUNNING);
 	ck_assert(ticket_find(book, id)->state == TICKET_ANSWERED);
 	ck_assert(ticket_find(book, id - TICKETS) == NULL);
-	ck_assert(ticket_find_number(book, (uint32_t)(id % TICKETS))->id == id);
+	ck_assert(ticket_find_number(book, (uint32_t)(id % (4 * TICKETS)), 4 * TICKETS)->id == id);
+	/* One whose place another has taken is unknown, not that other one. */
+	ck_assert(!ticket_find_number(book, (uint32_t)((id - TICKETS) % (4 * TICKETS)),
+		4 * TICKETS));
 	free(book);
 }
 END_TEST

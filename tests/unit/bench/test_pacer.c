@@ -86,6 +86,47 @@ START_TEST(test_seed_decides)
 }
 END_TEST
 
+/* Just as many as the rate says come in the warm-up and in the rest, at random places. */
+START_TEST(test_counted)
+{
+	struct pacer pacer;
+	double sum_s = 0;
+	unsigned warm = 0;
+	unsigned measured = 0;
+
+	random_init();
+	pacer_init_counted(&pacer, 2000, START_NS, random_next(), CLOCK_S / 2, 10 * CLOCK_S);
+	for (uint64_t last_ns = START_NS; pacer.due_ns != CLOCK_NEVER; pacer_step(&pacer)) {
+		ck_assert(pacer.due_ns >= last_ns);
+		last_ns = pacer.due_ns;
+		warm += pacer.due_ns < START_NS + CLOCK_S / 2;
+		measured += pacer.due_ns >= START_NS + CLOCK_S / 2 &&
+			pacer.due_ns < START_NS + CLOCK_S / 2 + 10 * CLOCK_S;
+		sum_s += (double)(pacer.due_ns - START_NS) / CLOCK_S;
+	}
+	ck_assert_msg(warm == 1000 && measured == 20000, "%u and %u", warm, measured);
+	/* Uniform: six standard deviations of the mean. */
+	ck_assert_double_eq_tol(sum_s / 21000, 5.25, 6 * 10.5 / sqrt(12 * 21000));
+}
+END_TEST
+
+START_TEST(test_skip)
+{
+	struct pacer pacer;
+	uint64_t few;
+
+	pacer_init_constant(&pacer, 1000, START_NS, 0);
+	ck_assert(pacer_skip(&pacer, START_NS) == 0);
+	ck_assert(pacer_skip(&pacer, START_NS + 5 * CLOCK_MS) == 5);
+	ck_assert(pacer.due_ns == START_NS + 5 * CLOCK_MS);
+	/* Of very many it tells the number at once, nearly. */
+	pacer_init_poisson(&pacer, 1e8, START_NS, 1);
+	few = pacer_skip(&pacer, START_NS + 1000 * CLOCK_S);
+	ck_assert(few > 99900000000ull && few < 100100000000ull);
+	ck_assert(pacer.due_ns >= START_NS + 1000 * CLOCK_S);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("pacer");
@@ -95,6 +136,8 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_phases_interleave);
 	tcase_add_test(tcase, test_poisson_gaps);
 	tcase_add_test(tcase, test_seed_decides);
+	tcase_add_test(tcase, test_counted);
+	tcase_add_test(tcase, test_skip);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
