@@ -310,11 +310,13 @@ class Pressure(Queues):
         requests = local.msgget(self.key)
         replies = local.msgget(self.key | local.REPLY_BIT)
         count = 1500
-        text = b"uptime %0100d"
+        # A few fill the queue of requests. Their replies have room, however late we are.
+        text, under_way = b"uptime %01000d", threading.Semaphore(60)
         waited = []
 
         def send():
             for i in range(1, count + 1):
+                under_way.acquire()
                 try:
                     local.msgsnd(requests, 1, text % i, local.IPC_NOWAIT)
                 except OSError:
@@ -327,6 +329,7 @@ class Pressure(Queues):
         harness.fake_command(self.directory, "exec uptime")
         for i in range(1, count + 1):
             self.assertRegex(local.fetch(replies, i, 20), clients.UPTIME_LINE)
+            under_way.release()
         sender.join()
         counts = clients.state_at_rest(self, daemon, "msgq")
         self.assertEqual((counts["requests"], counts["replies"]), (count, count))

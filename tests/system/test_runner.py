@@ -345,10 +345,11 @@ class RunnerDies(RunnerCase):
 
     def test_without_a_keeper(self):
         """Nothing can start the next runner: so the server ends, and whoever waits is served."""
-        self.command("sleep %g; echo up" % (RUN_TIMEOUT_S / 2))
+        started = self.directory + "/started"
+        self.command("echo >'%s'; sleep %g; echo up" % (started, RUN_TIMEOUT_S / 2))
         runner = self.runner()
         with clients.connect(self.tcp) as sock:
-            harness.wait_for(self.daemon.commands, what="the run")
+            harness.wait_for(lambda: os.path.exists(started), what="the run")
             os.kill(self.daemon.helper("keeper").pid, signal.SIGKILL)
             self.assertEqual(clients.read_to_end(sock), b"up\n")
         self.assertEqual(self.daemon.wait(), 1)
