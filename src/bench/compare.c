@@ -194,7 +194,7 @@ static void from_logarithm(struct interval *interval)
 	};
 }
 
-int compare_judge(struct comparison *comparison, uint64_t seed)
+void compare_judge(struct comparison *comparison)
 {
 	const double *a = comparison->a_rounds;
 	double ratios[COMPARISON_BLOCKS];
@@ -217,18 +217,13 @@ int compare_judge(struct comparison *comparison, uint64_t seed)
 		}
 	}
 	if (blocks < COMPARISON_BLOCKS / 2 || noisy < COMPARISON_BLOCKS / 2) {
-		return 0;
+		return;
 	}
-	if (bootstrap_interval(ratios, blocks, COMPARISON_CONFIDENCE, seed,
-		&comparison->ratio) < 0 ||
-	    bootstrap_interval(noises, noisy, COMPARISON_CONFIDENCE, seed,
-		&comparison->noise) < 0) {
-		return -1;
-	}
+	comparison->ratio = signed_rank_interval(ratios, blocks, COMPARISON_CONFIDENCE);
+	comparison->noise = signed_rank_interval(noises, noisy, COMPARISON_CONFIDENCE);
 	from_logarithm(&comparison->ratio);
 	from_logarithm(&comparison->noise);
 	comparison->verdict = verdict_of(comparison);
-	return 0;
 }
 
 static void set_round(struct side *side, const struct plan *plan, uint64_t round_ns)
@@ -250,7 +245,8 @@ static int run_blocks(const struct plan *plan, struct side sides[2], uint64_t se
 			return -1;
 		}
 	}
-	return compare_judge(comparison, seed);
+	compare_judge(comparison);
+	return 0;
 }
 
 int compare(const struct plan *plan, pid_t b_pid, const struct target *a, const struct target *b,

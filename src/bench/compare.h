@@ -17,9 +17,9 @@
 
 #include <stdbool.h>
 
-#include "bench/bootstrap.h"
 #include "bench/plan.h"
 #include "bench/result.h"
+#include "bench/signed_rank.h"
 #include "bench/target.h"
 
 #define COMPARISON_BLOCKS     20
@@ -80,6 +80,6 @@ double compare_change(const struct comparison *comparison);
  * Fill ratio, noise, failures and verdict from the first ROUNDS of the rows. For compare() and
  * tests.
  */
-int compare_judge(struct comparison *comparison, uint64_t seed);
+void compare_judge(struct comparison *comparison);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads with a stack of their own size. The C library takes it from the limit that the process
- * was started with (ulimit -s) otherwise: with 16 KiB a thread crashes, and with 64 GiB none starts.
+ * was started with (ulimit -s) otherwise: with 16 KiB a thread crashes, with 64 GiB none starts.
  */
 #ifndef RUPTIME_COMMON_THREAD_H
 #define RUPTIME_COMMON_THREAD_H

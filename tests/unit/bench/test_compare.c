@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "bench/bootstrap.h"
 #include "bench/compare.h"
+#include "bench/signed_rank.h"
 #include "unit/random.h"
 
 /* Normally distributed, by the sum of twelve. */
@@ -19,13 +19,37 @@ static double random_normal(void)
 	return sum;
 }
 
-START_TEST(test_trimmed_mean)
+/* The median of the means of all pairs; far values hardly move it. */
+START_TEST(test_estimate)
 {
-	double values[] = { 1000, 3, 1, 2, 4, 5, 6, 7, 8, -1000 };
-	double one = 7;
+	const double values[] = { 1000, 3, 1, 2, 4, 5, 6, 7, 8, -1000 };
+	const double three[] = { 1, 2, 30 };
+	const double one = 7;
 
-	ck_assert_double_eq(bootstrap_trimmed_mean(values, 10), 4.5);
-	ck_assert_double_eq(bootstrap_trimmed_mean(&one, 1), 7);
+	ck_assert_double_eq(signed_rank_interval(values, 10, 0.99).estimate, 4.5);
+	/* Of 1, 1.5, 2, 15.5, 16 and 30. */
+	ck_assert_double_eq(signed_rank_interval(three, 3, 0.5).estimate, 8.75);
+	ck_assert_double_eq(signed_rank_interval(&one, 1, 0.99).estimate, 7);
+}
+END_TEST
+
+/* The critical values of the tables: 3 of ten values at 99 %, 37 of twenty, 8 of ten at 95 %. */
+START_TEST(test_critical_sums)
+{
+	double values[20];
+	struct interval interval;
+
+	for (int i = 0; i < 20; i++) {
+		values[i] = i;
+	}
+	/* Their means of pairs, in order: 0, 0.5, 1, 1, 1.5, 1.5, 2, 2, 2, ... */
+	interval = signed_rank_interval(values, 10, 0.99);
+	ck_assert_double_eq(interval.low, 1);
+	ck_assert_double_eq(interval.high, 8);
+	interval = signed_rank_interval(values, 10, 0.95);
+	ck_assert_double_eq(interval.low, 2);
+	interval = signed_rank_interval(values, 20, 0.99);
+	ck_assert_double_eq(interval.low, 5.5);
 }
 END_TEST
 
@@ -34,7 +58,7 @@ START_TEST(test_equal_values_have_no_width)
 	const double values[] = { 2, 2, 2, 2, 2, 2 };
 	struct interval interval;
 
-	ck_assert(bootstrap_interval(values, 6, 0.99, 1, &interval) == 0);
+	interval = signed_rank_interval(values, 6, 0.99);
 	ck_assert(interval.low == 2 && interval.estimate == 2 && interval.high == 2);
 }
 END_TEST
@@ -52,10 +76,31 @@ START_TEST(test_coverage)
 		for (int j = 0; j < 20; j++) {
 			values[j] = 10 + random_normal();
 		}
-		ck_assert(bootstrap_interval(values, 20, 0.95, random_next(), &interval) == 0);
+		interval = signed_rank_interval(values, 20, 0.95);
 		held += interval.low <= 10 && interval.high >= 10;
 	}
 	ck_assert_msg(held >= 265 && held < 300, "%u of 300", held);
+}
+END_TEST
+
+/* One of 99 % misses in some 1 of 100 cases, also where values are few and far ones not rare. */
+START_TEST(test_coverage_of_99)
+{
+	unsigned missed = 0;
+
+	random_init();
+	for (int i = 0; i < 4000; i++) {
+		double values[20];
+		struct interval interval;
+
+		for (int j = 0; j < 20; j++) {
+			values[j] = random_normal() * (random_below(10) == 0 ? 5 : 1);
+		}
+		interval = signed_rank_interval(values, 20, 0.99);
+		missed += interval.low > 0 || interval.high < 0;
+	}
+	/* 30 to 40 are usual; five standard deviations more are never by chance. */
+	ck_assert_msg(missed >= 8 && missed <= 72, "%u of 4000", missed);
 }
 END_TEST
 
@@ -74,7 +119,7 @@ static enum comparison_verdict judge_synthetic(double ratio, double noise, bool 
 		spoiled = random_below(10) == 0 ? 0.5 : 1;
 		comparison.b_rounds[i] = 1000 * ratio * exp(noise * random_normal()) * spoiled;
 	}
-	ck_assert(compare_judge(&comparison, random_next()) == 0);
+	compare_judge(&comparison);
 	return comparison.verdict;
 }
 
@@ -83,10 +128,11 @@ START_TEST(test_same_is_no_difference)
 	unsigned wrong = 0;
 
 	random_init();
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < 2000; i++) {
 		wrong += judge_synthetic(1, 0.05, false) != COMPARISON_NO_DIFFERENCE;
 	}
-	ck_assert_msg(wrong <= 3, "%u of 60", wrong);
+	/* 20 at most are usual; five standard deviations more are never by chance. */
+	ck_assert_msg(wrong <= 42, "%u of 2000", wrong);
 }
 END_TEST
 
@@ -96,12 +142,12 @@ START_TEST(test_a_fifth_is_seen)
 	unsigned missed = 0;
 
 	random_init();
-	for (int i = 0; i < 40; i++) {
+	for (int i = 0; i < 600; i++) {
 		missed += judge_synthetic(0.8, 0.05, false) != COMPARISON_SLOWER;
 		missed += judge_synthetic(1.25, 0.05, false) != COMPARISON_FASTER;
 		missed += judge_synthetic(1.25, 0.05, true) != COMPARISON_SLOWER;
 	}
-	ck_assert_msg(missed <= 120 / 20, "%u of 120", missed);
+	ck_assert_msg(missed <= 1800 / 20, "%u of 1800", missed);
 }
 END_TEST
 
@@ -110,7 +156,7 @@ START_TEST(test_no_answer_is_not_judged)
 	static struct comparison comparison;
 
 	comparison.rounds = COMPARISON_ROUNDS;
-	ck_assert(compare_judge(&comparison, 1) == 0);
+	compare_judge(&comparison);
 	ck_assert(comparison.verdict == COMPARISON_NOT_JUDGED);
 }
 END_TEST
@@ -131,7 +177,7 @@ static enum comparison_failures judge_failures(double a, double b, unsigned ever
 		comparison.a_failed[i] = a;
 		comparison.b_failed[i] = i % every == 0 ? b : a;
 	}
-	ck_assert(compare_judge(&comparison, 1) == 0);
+	compare_judge(&comparison);
 	return comparison.failures;
 }
 
@@ -159,7 +205,7 @@ START_TEST(test_stalled_rounds_count)
 		comparison.a_rounds[i] = 1000;
 		comparison.b_rounds[i] = i % 8 < 4 ? 0 : 1000;
 	}
-	ck_assert(compare_judge(&comparison, 1) == 0);
+	compare_judge(&comparison);
 	ck_assert(comparison.verdict == COMPARISON_SLOWER);
 	ck_assert(isfinite(comparison.ratio.low) && comparison.ratio.low > 0);
 }
@@ -171,9 +217,11 @@ Suite *unit_suite(void)
 	TCase *tcase = tcase_create("compare");
 
 	tcase_set_timeout(tcase, 30);
-	tcase_add_test(tcase, test_trimmed_mean);
+	tcase_add_test(tcase, test_estimate);
+	tcase_add_test(tcase, test_critical_sums);
 	tcase_add_test(tcase, test_equal_values_have_no_width);
 	tcase_add_test(tcase, test_coverage);
+	tcase_add_test(tcase, test_coverage_of_99);
 	tcase_add_test(tcase, test_same_is_no_difference);
 	tcase_add_test(tcase, test_a_fifth_is_seen);
 	tcase_add_test(tcase, test_no_answer_is_not_judged);
