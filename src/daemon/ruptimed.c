@@ -17,8 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,6 +34,7 @@
 #include "daemon/life/starter.h"
 #include "daemon/listen/listener.h"
 #include "daemon/options.h"
+#include "daemon/policy/connections.h"
 #include "daemon/run/procps.h"
 #include "daemon/run/runner.h"
 #include "daemon/sandbox/sandbox.h"
@@ -91,6 +90,13 @@ static int refuse(int status, const char *what, const char *why)
 
 	cli_complain(&cli, "%s: %s", what, why);
 	return status;
+}
+
+/* The same when it cannot begin. Of what is called then, creating a thread alone says EAGAIN. */
+static int refuse_to_begin(const char *what, int error)
+{
+	return refuse(EXIT_FAILED, error == EAGAIN ? "cannot start a thread" : what,
+		strerror(error));
 }
 
 static int status_of(int error)
@@ -187,26 +193,9 @@ static int open_listeners(struct daemon *daemon)
 /* As the user we are now, and shall be. */
 static int check_command(const char *command)
 {
-	struct stat st;
+	const char *why = command_why_not(command);
 
-	if (stat(command, &st) < 0 || access(command, X_OK) < 0) {
-		return refuse(EXIT_USAGE, command, strerror(errno));
-	}
-	if (!S_ISREG(st.st_mode)) {
-		return refuse(EXIT_USAGE, command, "not a file that can be executed");
-	}
-	return EXIT_CLEAN;
-}
-
-/* Each waiting connection is a descriptor: have as many as we may. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	return why ? refuse(EXIT_USAGE, command, why) : EXIT_CLEAN;
 }
 
 static int make_sandbox(struct daemon *daemon)
@@ -231,7 +220,7 @@ static int enter_sandbox(struct daemon *daemon)
 
 	if (sandbox_start_watching(daemon->sandbox) < 0 ||
 	    sandbox_enter(daemon->sandbox, SANDBOX_SERVER, &notify_fd) < 0) {
-		return refuse(EXIT_FAILED, "cannot enter the sandbox", strerror(errno));
+		return refuse_to_begin("cannot enter the sandbox", errno);
 	}
 	sandbox_watch(daemon->sandbox, SANDBOX_SERVER, &notify_fd);
 	return EXIT_CLEAN;
@@ -276,13 +265,12 @@ static int serve_from_now_on(struct daemon *daemon)
 	daemon->stopped_fd = io_event_open();
 	daemon->starter = starter_new();
 	if (daemon->stopped_fd < 0 || !daemon->starter) {
-		return refuse(EXIT_FAILED, "cannot start serving", strerror(errno));
+		return refuse_to_begin("cannot start serving", errno);
 	}
 	starter_begin(daemon->starter, start_server, daemon);
 	starter_await(daemon->starter);
 	return daemon->server ? EXIT_CLEAN
-			      : refuse(EXIT_FAILED, "cannot start serving",
-					strerror(daemon->server_error));
+			      : refuse_to_begin("cannot start serving", daemon->server_error);
 }
 
 static int start(struct daemon *daemon)
@@ -320,7 +308,7 @@ static int start(struct daemon *daemon)
 	}
 	/* The command gets no TZ, so that its times are the system's; libproc2's shall be, too. */
 	unsetenv("TZ");
-	raise_descriptor_limit();
+	connections_raise_limit();
 	return serve_from_now_on(daemon);
 }
 

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import resource
 import socket
 import stat
 import subprocess
@@ -214,6 +215,15 @@ class NotPermitted(Case):
         self.assertEqual(done.returncode, EXIT_NOT_PERMITTED, done.stderr)
         self.assertEqual(done.stderr,
                          "ruptimed: cannot become nobody: Operation not permitted\n")
+
+    def test_to_start_threads(self):
+        """Each has a stack of a MiB, and there is no room for so many."""
+        if harness.SLOW != 1:
+            self.skipTest("a sanitizer needs more than this room for itself")
+        done = self.ruptimed("-l", ANY, "-w", "256", preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_AS, (100 << 20, 100 << 20)))
+        self.assertEqual(done.returncode, EXIT_FAILED, done.stderr)
+        self.assertRegex(done.stderr, r"(?m)^ruptimed: cannot start a thread: \w")
 
     def test_to_write_the_pid_file(self):
         with harness.tempdir() as directory:

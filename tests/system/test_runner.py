@@ -11,6 +11,7 @@ import unittest
 
 import clients
 import harness
+import xsi
 
 ERROR_LINE = rb"^error: [ -~]+\n$"
 
@@ -226,6 +227,16 @@ class Misbehaviour(RunnerCase):
             sock.send(b"?")
             self.assertEqual(sock.recv(1000), b"up\n")
 
+    def test_failures_are_logged(self):
+        """Once in a while: clients of datagrams are told nothing."""
+        self.command("exit 3")
+        with clients.udp_client(self.udp) as sock:
+            sock.send(b"?")
+            self.daemon.wait_log("^warning: a run failed: the command exited with status 3$")
+        for _ in range(5):
+            clients.ask_stream(self.tcp)
+        self.assertEqual(self.daemon.log.count("a run failed"), 1)
+
     def test_grandchildren_that_got_away(self):
         """A session of their own, and the output kept open: they die with the run all the same."""
         self.command("setsid sleep 60 & setsid sh -c 'setsid sleep 61 & sleep 62' & echo up")
@@ -298,6 +309,32 @@ class Confinement(RunnerCase):
                 if int(fd) > 2:
                     self.assertTrue(flags & os.O_CLOEXEC, "%s of %d: %s" % (
                         fd, pid, os.readlink("/proc/%d/fd/%s" % (pid, fd))))
+
+
+class WithoutProc(harness.Daemon):
+    """In a mount table of its own, in which /proc is empty."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self._argv = [*self.MOUNTING, "mount -t tmpfs none /proc && exec \"$@\"", "sh",
+                      *self._argv]
+
+    MOUNTING = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+
+
+class NoProc(unittest.TestCase):
+    def test_is_said_once(self):
+        if harness.run([*WithoutProc.MOUNTING, "mount -t tmpfs none /proc"]).returncode != 0:
+            self.skipTest("no namespaces here")
+        with harness.tempdir() as directory:
+            command = harness.fake_command(directory, "echo up")
+            with WithoutProc("-l", "tcp://127.0.0.1:0", "-l", "msgq://%d" % xsi.free_key(),
+                             command=command) as daemon:
+                for _ in range(3):
+                    self.assertEqual(clients.ask_stream(daemon.address("tcp")), b"up\n")
+                self.assertEqual(daemon.log.count("/proc"), 1)
+                daemon.wait_log("^warning: no /proc/thread-self/children: what a command "
+                                "leaves behind is not killed$")
 
 
 class RunnerDies(RunnerCase):

@@ -63,6 +63,16 @@ struct connections {
 	_Alignas(CACHE_LINE_BYTES) _Atomic unsigned crowd;	/* more than that is one */
 };
 
+void connections_raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 unsigned connections_default_max(void)
 {
 	struct rlimit limit;

@@ -44,6 +44,9 @@ enum connections_verdict {
 	CONNECTIONS_NOT_ALLOWED,	/* its source may not ask */
 };
 
+/* Raise the limit of descriptors, of which each connection is one, as far as this process may. */
+void connections_raise_limit(void);
+
 /* As many as the limit of descriptors leaves room for, within reason. */
 unsigned connections_default_max(void);
 

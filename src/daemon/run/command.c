@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +50,16 @@ static void fail(struct command_result *result, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(result->text, sizeof(result->text), format, args);
 	va_end(args);
+}
+
+const char *command_why_not(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || access(path, X_OK) < 0) {
+		return strerror(errno);
+	}
+	return S_ISREG(st.st_mode) ? NULL : "not a file that can be executed";
 }
 
 static int prepare_attributes(posix_spawnattr_t *attributes)
@@ -310,7 +321,7 @@ void command_run(const char *path, uint64_t timeout_ns, int child_fd, int cancel
 static unsigned kill_listed(void)
 {
 	char list[4096];
-	int list_fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	int list_fd = open(COMMAND_CHILDREN_PATH, O_RDONLY | O_CLOEXEC);
 	ssize_t len = list_fd < 0 ? -1 : read(list_fd, list, sizeof(list));
 	unsigned killed = 0;
 	int pid = 0;

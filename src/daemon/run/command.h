@@ -30,6 +30,9 @@ int command_watch_children(void);
 /* CHILD_FD becomes readable when the next child ends, whoever has ended until now. */
 void command_forget_children(int child_fd);
 
+/* Why this process cannot execute PATH, as far as a look at the file tells; NULL: it can. */
+const char *command_why_not(const char *path);
+
 /*
  * Execute PATH (absolute) without arguments: environment PATH and LC_ALL=C, standard input and
  * error from and to /dev/null, no other descriptor, default signals, a process group of its own.
@@ -45,9 +48,12 @@ void command_forget_children(int child_fd);
 void command_run(const char *path, uint64_t timeout_ns, int child_fd, int cancel_fd,
 	struct command_result *result);
 
+/* Where the kernel lists the children of the calling thread. */
+#define COMMAND_CHILDREN_PATH "/proc/thread-self/children"
+
 /*
  * Kill and reap every child of this process, and the orphans that come to it by that, until there
- * is none. Returns how many were reaped.
+ * is none. Returns how many were reaped. Without COMMAND_CHILDREN_PATH they are not found.
  */
 unsigned command_kill_children(void);
 

@@ -8,8 +8,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/thread.h"
 #include "daemon/queue/request.h"
 #include "daemon/reply/lingering.h"
@@ -157,6 +159,16 @@ static void adapt_pace(struct worker_pool *pool, const struct queue_node *taken,
 	atomic_store_explicit(pool->rest_ns, batch_wait_rest_ns(&pool->wait), memory_order_relaxed);
 }
 
+/* Datagram clients are told nothing, so the log is. */
+static void log_failed_run(const struct uptime_line *line)
+{
+	static struct log_limit limit;
+	const size_t prefix = strlen(PROTOCOL_ERROR_PREFIX);
+
+	log_limited(&limit, "a run failed: %.*s", (int)(line->len - prefix - 1),
+		line->text + prefix);
+}
+
 /* One turn as leader. Returns false when there will never be anything to take again. */
 static bool lead(struct worker *worker)
 {
@@ -189,6 +201,9 @@ static bool lead(struct worker *worker)
 	batch_wait_run_ended(&pool->wait, began_ns, began_ns + run_ns, &turn);
 	leader_hand_on(&pool->leader);
 	answer(worker, taken, patience_ns, &turn);
+	if (!worker->line.ok) {
+		log_failed_run(&worker->line);
+	}
 	return true;
 }
 
