@@ -3,15 +3,18 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "common/resolve.h"
+#include "client/ask/fleet.h"
 #include "common/units.h"
 
 #define DEFAULT_TIMEOUT_NS (2 * CLOCK_S)
 #define DEFAULT_TRIES	   3
+#define DEFAULT_PARALLEL   10000
 #define TRIES_MAX	   1000
+#define COUNT_MAX	   1000000
 
 enum {
 	KEY_TCP = CLI_LONG_ONLY,
@@ -19,9 +22,12 @@ enum {
 	KEY_TIMEOUT,
 	KEY_TRIES,
 	KEY_WAIT,
+	KEY_CSV,
+	KEY_MIN_UP,
 };
 
 static const struct cli_option table[] = {
+	{ 'f', "file", "FILE", "ask the hosts that FILE names, - for standard input", 0 },
 	{ '4', "ipv4", NULL, "use IPv4 only", 0 },
 	{ '6', "ipv6", NULL, "use IPv6 only", 0 },
 	{ KEY_TCP, "tcp", NULL, "ask a bare HOST over TCP (the default)", 0 },
@@ -29,15 +35,27 @@ static const struct cli_option table[] = {
 	{ KEY_TIMEOUT, "timeout", "DURATION", "let one try take so long (2s)", 0 },
 	{ KEY_TRIES, "tries", "N", "try so many times (3)", 0 },
 	{ KEY_WAIT, "wait", "DURATION", "keep trying, for so long or until it answers", 1 },
-	{ 'q', "quiet", NULL, "leave a failure to the exit code", 0 },
+	{ 'j', "parallel", "N", "ask at most N hosts at a time (10k)", 0 },
+	{ 'i', "interval", "DURATION", "let so much time pass between two hosts (0)", 0 },
+	{ 'a', "all", NULL, "show the table, also for a single host", 0 },
+	{ 'l', "by-load", NULL, "sort by load", 0 },
+	{ 't', "by-uptime", NULL, "sort by uptime", 0 },
+	{ 'u', "by-users", NULL, "sort by the number of users", 0 },
+	{ 'r', "reverse", NULL, "sort the other way around", 0 },
+	{ 'J', "json", NULL, "write one JSON object a line", 0 },
+	{ KEY_CSV, "csv", NULL, "write comma-separated values", 0 },
+	{ 'c', "count", "N", "ask each host N times, and count answers and their times", 0 },
+	{ KEY_MIN_UP, "min-up", "N|N%", "succeed if at least so many hosts answer", 0 },
+	{ 'q', "quiet", NULL, "leave failures to the exit code", 0 },
 	{ 'h', "help", NULL, "show this help", 0 },
 	{ 'V', "version", NULL, "show the version", 0 },
 };
 
 const struct cli client_options_cli = {
 	.program = "ruptime",
-	.usage = "[OPTION]... [ADDRESS]",
-	.purpose = "Ask a host how it is, and print the line that its uptime command prints.",
+	.usage = "[OPTION]... [ADDRESS]...",
+	.purpose = "Ask hosts how they are: one for the line that its uptime prints, several for a "
+		   "table.",
 	.options = table,
 	.count = sizeof(table) / sizeof(table[0]),
 };
@@ -65,16 +83,16 @@ static int parse_timeout(struct ask_options *ask, const char *text)
 	return 0;
 }
 
-static int parse_tries(struct ask_options *ask, const char *text)
+static int parse_number(const char *name, const char *text, unsigned max, unsigned *number)
 {
-	uint64_t tries;
+	uint64_t value;
 
-	if (units_parse_count(text, 1, TRIES_MAX, &tries) < 0) {
-		cli_complain(&client_options_cli, "--tries=%s: not a number from 1 to %d", text,
-			TRIES_MAX);
+	if (units_parse_count(text, 1, max, &value) < 0) {
+		cli_complain(&client_options_cli, "--%s=%s: not a number from 1 to %u", name, text,
+			max);
 		return -1;
 	}
-	ask->tries = (unsigned)tries;
+	*number = (unsigned)value;
 	return 0;
 }
 
@@ -102,20 +120,66 @@ static int parse_wait(struct ask_options *ask, const char *text, const char *nex
 		    : refuse_separate_duration("wait", next);
 }
 
-static int parse_address(struct options *options, enum address_scheme bare, const char *text)
+/* No locale is set, so the decimal point is one. */
+static int parse_min_up(struct options *options, const char *text)
 {
-	const char *why;
+	char *end;
 
-	if (address_parse_target(&options->address, bare, text, strlen(text), &why) < 0 ||
-	    resolve_port(&options->address, &why) < 0) {
-		cli_complain(&client_options_cli, "%s: %s", text, why);
+	options->has_min_up = true;
+	options->min_up = strtod(text, &end);
+	options->min_up_is_percent = *end == '%';
+	if (text[0] < '0' || text[0] > '9' || strcmp(end, options->min_up_is_percent ? "%" : "") ||
+	    (options->min_up_is_percent && options->min_up > 100)) {
+		cli_complain(&client_options_cli,
+			"--min-up=%s: neither a number of hosts nor a share such as 95%%", text);
 		return -1;
 	}
 	return 0;
 }
 
-static int take_option(struct options *options, enum address_scheme *bare, int key,
-	const char *argument, const char *next)
+static int add_file(struct options *options, const char *path)
+{
+	if (options->file_count == HOSTS_FILES_MAX) {
+		cli_complain(&client_options_cli, "--file=%s: more than %d files", path,
+			HOSTS_FILES_MAX);
+		return -1;
+	}
+	options->files[options->file_count++] = path;
+	return 0;
+}
+
+static int take_value(struct options *options, int key, const char *argument, const char *next)
+{
+	switch (key) {
+	case 'f':
+		return add_file(options, argument);
+	case KEY_TIMEOUT:
+		return parse_timeout(&options->ask, argument);
+	case KEY_TRIES:
+		return parse_number("tries", argument, TRIES_MAX, &options->ask.tries);
+	case KEY_WAIT:
+		return parse_wait(&options->ask, argument, next);
+	case 'j':
+		return parse_number("parallel", argument, FLEET_PARALLEL_MAX, &options->parallel);
+	case 'i':
+		return parse_duration("interval", argument, &options->interval_ns);
+	case 'c':
+		return parse_number("count", argument, COUNT_MAX, &options->count);
+	case KEY_MIN_UP:
+		return parse_min_up(options, argument);
+	default:
+		return -1;
+	}
+}
+
+static int sort_by(struct options *options, enum report_sort sort)
+{
+	options->sorted = true;
+	options->sort = sort;
+	return 0;
+}
+
+static int take_option(struct options *options, int key, const char *argument, const char *next)
 {
 	switch (key) {
 	case '4':
@@ -125,34 +189,60 @@ static int take_option(struct options *options, enum address_scheme *bare, int k
 		options->ask.family = AF_INET6;
 		return 0;
 	case KEY_TCP:
-		*bare = ADDRESS_TCP;
+		options->bare = ADDRESS_TCP;
 		return 0;
 	case KEY_UDP:
-		*bare = ADDRESS_UDP;
+		options->bare = ADDRESS_UDP;
 		return 0;
-	case KEY_TIMEOUT:
-		return parse_timeout(&options->ask, argument);
-	case KEY_TRIES:
-		return parse_tries(&options->ask, argument);
-	case KEY_WAIT:
-		return parse_wait(&options->ask, argument, next);
+	case 'a':
+		options->table = true;
+		return 0;
+	case 'l':
+		return sort_by(options, REPORT_BY_LOAD);
+	case 't':
+		return sort_by(options, REPORT_BY_UPTIME);
+	case 'u':
+		return sort_by(options, REPORT_BY_USERS);
+	case 'r':
+		options->reverse = true;
+		return 0;
+	case 'J':
+		options->format = OPTIONS_JSON;
+		return 0;
+	case KEY_CSV:
+		options->format = OPTIONS_CSV;
+		return 0;
 	case 'q':
 		options->quiet = true;
 		return 0;
 	default:
+		return take_value(options, key, argument, next);
+	}
+}
+
+/* What can only be seen when all options are known. */
+static int check(struct options *options)
+{
+	if (options->format == OPTIONS_JSON && !json_format) {
+		cli_complain(&client_options_cli, "--json: this build has no jansson");
 		return -1;
 	}
+	options->table = options->table || options->sorted || options->reverse ||
+			 options->file_count || options->count;
+	return 0;
 }
 
 enum options_action client_options_parse(struct options *options, int argc, char **argv)
 {
-	enum address_scheme bare = ADDRESS_TCP;
 	const char *argument;
 	int key;
 
 	*options = (struct options){
 		.ask = { .family = AF_UNSPEC, .timeout_ns = DEFAULT_TIMEOUT_NS,
 			.tries = DEFAULT_TRIES },
+		.bare = ADDRESS_TCP,
+		.parallel = DEFAULT_PARALLEL,
+		.sort = REPORT_BY_NAME,
 	};
 	while ((key = cli_next(&client_options_cli, argc, argv, &argument)) != CLI_END) {
 		if (key == 'h') {
@@ -161,17 +251,11 @@ enum options_action client_options_parse(struct options *options, int argc, char
 		if (key == 'V') {
 			return OPTIONS_SHOW_VERSION;
 		}
-		if (take_option(options, &bare, key, argument, argv[optind]) < 0) {
+		if (take_option(options, key, argument, argv[optind]) < 0) {
 			return OPTIONS_WRONG;
 		}
 	}
-	if (argc - optind > 1) {
-		cli_complain(&client_options_cli, "%s: this version asks one address only",
-			argv[optind + 1]);
-		return OPTIONS_WRONG;
-	}
-	if (parse_address(options, bare, optind < argc ? argv[optind] : "localhost") < 0) {
-		return OPTIONS_WRONG;
-	}
-	return OPTIONS_ASK;
+	options->words = argv + optind;
+	options->word_count = (unsigned)(argc - optind);
+	return check(options) < 0 ? OPTIONS_WRONG : OPTIONS_ASK;
 }

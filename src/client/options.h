@@ -7,7 +7,9 @@
 
 #include <stdbool.h>
 
-#include "client/ask.h"
+#include "client/ask/ask.h"
+#include "client/hosts/hosts.h"
+#include "client/show/report.h"
 #include "common/address.h"
 #include "common/cli.h"
 
@@ -18,10 +20,31 @@ enum options_action {
 	OPTIONS_WRONG,		/* it has been said on stderr */
 };
 
+enum options_format {
+	OPTIONS_TEXT,
+	OPTIONS_JSON,
+	OPTIONS_CSV,
+};
+
 struct options {
 	struct ask_options ask;
-	struct address address;	/* its port is a number */
+	enum address_scheme bare;	/* of a HOST without a scheme */
+	unsigned parallel;
+	uint64_t interval_ns;
+	unsigned count;			/* of rounds that are counted; 0: ask once */
+	enum options_format format;
+	bool table;			/* also of a single host */
+	bool sorted;			/* as an option says */
+	enum report_sort sort;
+	bool reverse;
+	bool has_min_up;
+	double min_up;			/* hosts, or per cent of them */
+	bool min_up_is_percent;
 	bool quiet;
+	const char *files[HOSTS_FILES_MAX];
+	unsigned file_count;
+	char **words;			/* the operands */
+	unsigned word_count;
 };
 
 extern const struct cli client_options_cli;

@@ -1,67 +1,77 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ruptime: how is that host? Options, the question, the line, the exit code.
+ * ruptime: how are these hosts? Options, hosts, and what is to be done with them.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "client/ask.h"
+#include "client/hosts/hosts.h"
 #include "client/options.h"
+#include "client/single.h"
+#include "client/survey.h"
 #include "common/io.h"
 #include "common/thread.h"
-
-enum {
-	EXIT_ANSWERED = 0,
-	EXIT_UNANSWERED = 2,
-	EXIT_USAGE = 3,
-	EXIT_SYSTEM = 4,
-};
-
-static int complain_stdout(bool quiet)
-{
-	if (!quiet) {
-		cli_complain(&client_options_cli, "standard output: %s", strerror(errno));
-	}
-	return EXIT_SYSTEM;
-}
 
 static int show(void (*print)(const struct cli *, FILE *))
 {
 	FILE *out = io_stdout();
 
-	if (!out) {
-		return complain_stdout(false);
+	if (out) {
+		print(&client_options_cli, out);
+		if (fclose(out) == 0) {
+			return SURVEY_ALL;
+		}
 	}
-	print(&client_options_cli, out);
-	return fclose(out) == EOF ? complain_stdout(false) : EXIT_ANSWERED;
+	cli_complain(&client_options_cli, "standard output: %s", strerror(errno));
+	return SURVEY_SYSTEM;
 }
 
-static int ask_and_print(const struct options *options)
+/* The hosts are no longer needed when the targets are known. Returns 0, or -1. */
+static int gather(const struct options *options, struct targets *targets, bool *from_file)
 {
-	struct ask_outcome outcome;
-	char address[ADDRESS_TEXT_MAX];
+	struct hosts *hosts = calloc(1, sizeof(*hosts));
+	int result = -1;
 
-	/* Else a socket would get its number, and be passed as the standard output. */
-	if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
-		return complain_stdout(options->quiet);
+	if (!hosts) {
+		cli_complain(&client_options_cli, "%s", strerror(errno));
+		return -1;
 	}
-	ask(&options->address, &options->ask, &outcome);
-	if (outcome.status == ASK_ANSWERED) {
-		const char *line = outcome.answer.line;
+	if (hosts_gather(hosts, targets, options->words, options->word_count, options->files,
+		    options->file_count) < 0) {
+		cli_complain(&client_options_cli, "%s", hosts->error);
+	} else if (!targets->count) {
+		cli_complain(&client_options_cli, "no host is named");
+	} else {
+		*from_file = hosts->from_file;
+		result = 0;
+	}
+	hosts_fini(hosts);
+	free(hosts);
+	return result;
+}
 
-		if (io_write_all(STDOUT_FILENO, line, strlen(line)) < 0) {
-			return complain_stdout(options->quiet);
-		}
-		return EXIT_ANSWERED;
+static int ask(const struct options *options)
+{
+	struct targets targets;
+	bool from_file = false;
+	int result;
+
+	if (targets_init(&targets, options->bare) < 0) {
+		cli_complain(&client_options_cli, "%s", strerror(errno));
+		return SURVEY_SYSTEM;
 	}
-	if (!options->quiet) {
-		address_format(&options->address, address, sizeof(address));
-		cli_complain(&client_options_cli, "%s: %s", address, outcome.answer.reason);
+	if (gather(options, &targets, &from_file) < 0) {
+		result = SURVEY_USAGE;
+	} else if (targets.count == 1 && !from_file && !options->table && !options->has_min_up &&
+		   options->format == OPTIONS_TEXT) {
+		result = single_run(options, &targets);
+	} else {
+		result = survey_run(options, &targets);
 	}
-	return outcome.status == ASK_BROKEN ? EXIT_SYSTEM : EXIT_UNANSWERED;
+	targets_fini(&targets);
+	return result;
 }
 
 int main(int argc, char **argv)
@@ -69,18 +79,18 @@ int main(int argc, char **argv)
 	struct options options;
 
 	if (thread_raise_main_stack() < 0) {
-		return EXIT_SYSTEM;
+		return SURVEY_SYSTEM;
 	}
 	/* A reader that has gone is an error of write(), told by the exit code. */
 	signal(SIGPIPE, SIG_IGN);
 	switch (client_options_parse(&options, argc, argv)) {
 	case OPTIONS_ASK:
-		return ask_and_print(&options);
+		return ask(&options);
 	case OPTIONS_SHOW_HELP:
 		return show(cli_print_help);
 	case OPTIONS_SHOW_VERSION:
 		return show(cli_print_version);
 	default:
-		return EXIT_USAGE;
+		return SURVEY_USAGE;
 	}
 }

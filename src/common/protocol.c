@@ -38,9 +38,14 @@ void protocol_parse_request(const void *datagram, size_t len, struct protocol_re
 
 void protocol_write_request(void *datagram, size_t size, const uint8_t *nonce)
 {
-	uint8_t *bytes = datagram;
+	memset(datagram, 0, size);
+	protocol_write_request_header(datagram, nonce);
+}
 
-	memset(bytes, 0, size);
+void protocol_write_request_header(void *header, const uint8_t *nonce)
+{
+	uint8_t *bytes = header;
+
 	memcpy(bytes, request_magic, MAGIC_BYTES);
 	memcpy(bytes + MAGIC_BYTES, nonce, PROTOCOL_NONCE_BYTES);
 }

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #define PROTOCOL_NONCE_BYTES	     8
+#define PROTOCOL_REQUEST_HEADER_BYTES (4 + PROTOCOL_NONCE_BYTES)
 #define PROTOCOL_ANSWER_HEADER_BYTES (4 + PROTOCOL_NONCE_BYTES)
 #define PROTOCOL_EXTENDED_MIN_BYTES  16
 #define PROTOCOL_EXTENDED_MAX_BYTES  512
@@ -51,6 +52,9 @@ void protocol_parse_request(const void *datagram, size_t len, struct protocol_re
 
 /* Write an extended request of SIZE bytes, within the limits above. */
 void protocol_write_request(void *datagram, size_t size, const uint8_t *nonce);
+
+/* Write "RUq1" and the nonce, PROTOCOL_REQUEST_HEADER_BYTES: a request but for its zeros. */
+void protocol_write_request_header(void *header, const uint8_t *nonce);
 
 /* Write "RUr1" and the nonce: PROTOCOL_ANSWER_HEADER_BYTES. */
 void protocol_write_answer_header(void *header, const uint8_t *nonce);

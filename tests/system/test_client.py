@@ -67,10 +67,6 @@ class CommandLine(Client):
         for words in (("--wait", "3s"), ("--wait", "3"), ("--wait", "1.5m", "localhost")):
             self.refused("--wait=" + words[1], *words)
 
-    def test_one_address_only(self):
-        self.refused("second", "first", "second")
-        self.refused("second", "first", "second", "third")
-
     def test_help_and_version(self):
         done = ruptime("--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))

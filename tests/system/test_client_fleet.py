@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: MIT
+"""ruptime asks many: tables, JSON, CSV, exit codes, where hosts come from, bad ones among them."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+import fakes
+import harness
+import manyhosts
+from fakes import ANSWER, LINE, TcpServer, UdpServer, answer_extended
+from manyhosts import ManyHosts
+
+RUPTIME = harness.program("ruptime")
+KEYS = ["target", "status", "line", "uptime_seconds", "users", "load1", "load5", "load15",
+        "rtt_ms", "tries", "reason"]
+UP = r"up 3\+04:05,  2 users,  load 0\.01, 0\.02, 0\.05"
+
+
+def ruptime(*args, **options):
+    return harness.run([RUPTIME, *args], **options)
+
+
+def line(days, users, load):
+    return " 12:34:56 up %d days,  4:05,  %d users,  load average: %.2f, 0.02, 0.05\n" % (
+        days, users, load)
+
+
+class Fleet(unittest.TestCase):
+    def servers(self, *answers):
+        """TCP servers, each with an answer."""
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        return [stack.enter_context(TcpServer(answer)) for answer in answers]
+
+    def refusing(self):
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        return stack.enter_context(fakes.refusing(socket.SOCK_STREAM))
+
+    def tempfile(self, text):
+        directory = harness.tempdir()
+        path = os.path.join(directory.__enter__(), "hosts")
+        self.addCleanup(directory.__exit__, None, None, None)
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(text)
+        return path
+
+
+class Table(Fleet):
+    def test_up_and_down(self):
+        server, = self.servers(ANSWER)
+        down = self.refusing()
+        done = ruptime(server.authority, down)
+        self.assertEqual(done.returncode, 1)
+        rows = done.stdout.splitlines()
+        self.assertRegex(rows[0], r"\A%s\s+%s\Z" % (re.escape(server.authority), UP))
+        self.assertRegex(rows[1], r"\A%s\s+down  Connection refused\Z" % re.escape(down))
+        self.assertEqual(len(rows), 2)
+        self.assertEqual(done.stderr,
+                         "ruptime: 1 of 2 hosts is down: 1 Connection refused\n")
+
+    def test_all_up_and_all_down(self):
+        one, two = self.servers(ANSWER, ANSWER)
+        done = ruptime(one.url, two.url)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        done = ruptime("-q", self.refusing(), self.refusing())
+        self.assertEqual((done.returncode, done.stderr), (2, ""))
+
+    def order(self, servers, *flags):
+        done = ruptime(*flags, *(s.authority for s in servers))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        names = [row.split()[0] for row in done.stdout.splitlines()]
+        return [[s.authority for s in servers].index(name) for name in names]
+
+    def test_sorting(self):
+        servers = self.servers(line(1, 2, 0.5).encode(), line(3, 1, 0.1).encode(),
+                               line(2, 3, 9.0).encode())
+        self.assertEqual(self.order(servers, "-l"), [2, 0, 1])
+        self.assertEqual(self.order(servers, "-lr"), [1, 0, 2])
+        self.assertEqual(self.order(servers, "-t"), [1, 2, 0])
+        self.assertEqual(self.order(servers, "-u"), [2, 0, 1])
+        self.assertEqual(self.order(servers, "-r"), self.order(servers, "-a")[::-1])
+
+    def test_single_host_in_a_table(self):
+        server, = self.servers(ANSWER)
+        row = r"\A%s  %s\n\Z" % (re.escape(server.authority), UP)
+        self.assertRegex(ruptime("-a", server.authority).stdout, row)
+        self.assertRegex(ruptime("-f", "-", input=server.authority + "\n").stdout, row)
+        self.assertEqual(ruptime(server.authority).stdout, LINE)
+
+    def test_line_of_an_unknown_kind(self):
+        one, two = self.servers(b"fine, thanks\r\n", b"\033[2Jup \xff\n")
+        done = ruptime(one.authority, two.authority)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("  up  fine, thanks\n", done.stdout)
+        self.assertIn("  up  \\x1b[2Jup \\xff\n", done.stdout)
+
+    def test_same_host_once(self):
+        server, = self.servers(ANSWER)
+        done = ruptime(server.authority, server.url, server.authority, "-a")
+        self.assertEqual(len(done.stdout.splitlines()), 1)
+        self.assertEqual(server.connections, 1)
+
+    def test_min_up(self):
+        up, = self.servers(ANSWER)
+        down = self.refusing()
+        for least, code in (("1", 0), ("2", 1), ("50%", 0), ("51%", 1), ("0", 0), ("100%", 1)):
+            self.assertEqual(ruptime("--min-up=" + least, up.url, down).returncode, code, least)
+        self.assertEqual(ruptime("--min-up=1", down).returncode, 2)
+        for wrong in ("", "x", "-1", "101%", "1%%", "5 %"):
+            done = ruptime("--min-up=" + wrong, up.url)
+            self.assertEqual((done.returncode, done.stdout), (3, ""))
+            self.assertIn("--min-up=" + wrong, done.stderr)
+
+    def test_interrupted(self):
+        up, = self.servers(ANSWER)
+        hanging, = self.servers(fakes.hang)
+        for flags, count in ((["-J"], 2), ([], 1)):
+            targets = [up.url, hanging.url][2 - count:]
+            begun = hanging.connections
+            with subprocess.Popen([RUPTIME, "-a", "--timeout=60s", *flags, *targets],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  env=harness.environment()) as client:
+                if count == 2:
+                    self.assertIn(b'"up"', client.stdout.readline())
+                harness.wait_for(lambda: hanging.connections == begun + 1, 10)
+                client.send_signal(signal.SIGINT)
+                stdout, stderr = client.communicate(timeout=20 * harness.SLOW)
+            self.assertEqual(client.returncode, 130)
+            self.assertIn(b"interrupted", stdout)
+            self.assertIn(b"1 of %d hosts is down: 1 interrupted" % count, stderr)
+
+class Machines(Fleet):
+    def test_json(self):
+        up, = self.servers(ANSWER)
+        down = self.refusing()
+        done = ruptime("-J", up.url, down)
+        self.assertEqual(done.returncode, 1)
+        objects = {o["target"]: o for o in map(json.loads, done.stdout.splitlines())}
+        self.assertEqual(set(objects), {up.url, down})
+        good, bad = objects[up.url], objects[down]
+        self.assertEqual((list(good), list(bad)), (KEYS, KEYS))
+        self.assertEqual({k: good[k] for k in KEYS if k != "rtt_ms"}, {
+            "target": up.url, "status": "up", "line": LINE.rstrip("\n"),
+            "uptime_seconds": 3 * 86400 + 4 * 3600 + 5 * 60, "users": 2, "load1": 0.01,
+            "load5": 0.02, "load15": 0.05, "tries": 1, "reason": None})
+        self.assertGreater(good["rtt_ms"], 0)
+        self.assertEqual(bad, dict.fromkeys(KEYS, None) | {
+            "target": down, "status": "down", "tries": 3, "reason": "Connection refused"})
+
+    def test_json_of_a_single_host(self):
+        up, = self.servers(b"fine\n")
+        good = json.loads(ruptime("--json", up.url).stdout)
+        self.assertEqual((good["status"], good["line"], good["uptime_seconds"]),
+                         ("up", "fine", None))
+        done = ruptime("--json", self.refusing())
+        self.assertEqual((done.returncode, json.loads(done.stdout)["status"]), (2, "down"))
+
+    def test_json_follows_the_schema(self):
+        path = os.path.join(harness.SOURCE_DIR, "doc", "ruptime.schema.json")
+        with open(path, encoding="utf-8") as text:
+            schema = json.load(text)
+        self.assertEqual(schema["required"], KEYS)
+        up, = self.servers(ANSWER)
+        for args in ((), ("-c", "1")):
+            for text in ruptime("-J", *args, up.url, self.refusing()).stdout.splitlines():
+                for key, value in json.loads(text).items():
+                    kinds = schema["properties"][key]["type"]
+                    kind = {int: "integer", float: "number", str: "string",
+                            type(None): "null"}[type(value)]
+                    self.assertTrue(kind in kinds or (kind == "integer" and "number" in kinds),
+                                    (key, value))
+
+    def test_json_of_bytes_that_are_no_text(self):
+        path = os.fsencode("/tmp") + b"/no\xff\xfesuch\x9b"
+        done = harness.run([RUPTIME, "-J", b"unix://" + path], text=False)
+        self.assertEqual(json.loads(done.stdout)["target"],
+                         "unix:///tmp/no\\xff\\xfesuch\\x9b")
+
+    def test_csv(self):
+        up, = self.servers(ANSWER)
+        down = self.refusing()
+        done = ruptime("--csv", "-r", up.url, down)
+        rows = list(csv.DictReader(io.StringIO(done.stdout)))
+        self.assertEqual([r["status"] for r in rows], ["up", "down"])
+        self.assertEqual(rows[0]["line"], LINE.rstrip("\n"))
+        self.assertEqual(rows[0]["uptime_seconds"], "273900")
+        self.assertEqual((rows[1]["reason"], rows[1]["rtt_ms"]), ("Connection refused", ""))
+
+    def test_results_while_others_are_awaited(self):
+        up, = self.servers(ANSWER)
+        hanging, = self.servers(fakes.hang)
+        with subprocess.Popen([RUPTIME, "-J", "--timeout=60s", up.url, hanging.url],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              env=harness.environment()) as client:
+            self.assertEqual(json.loads(client.stdout.readline())["target"], up.url)
+            client.kill()
+
+    def test_count(self):
+        seen = []
+
+        def every_second(server, datagram, source):
+            seen.append(datagram)
+            if len(datagram) > 1 and len(seen) % 4 == 1:
+                answer_extended(server, datagram, source)
+
+        with UdpServer(every_second) as server:
+            done = ruptime("-c", "2", "--timeout=300ms", server.url, "-J")
+        self.assertEqual(done.returncode, 0)
+        counted = json.loads(done.stdout)
+        self.assertEqual((counted["sent"], counted["answered"]), (2, 1))
+        self.assertLessEqual(counted["rtt_min_ms"], counted["rtt_max_ms"])
+        # Nothing is repeated: what is lost is to be seen.
+        self.assertEqual([len(d) for d in seen], [512, 1, 512, 1])
+
+    def test_count_table(self):
+        up, = self.servers(ANSWER)
+        down = self.refusing()
+        done = ruptime("-c", "2", up.url, down)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"(?m)^%s\s* : sent/answered/%%loss = 2/2/0%%, "
+                         r"min/avg/max = [\d.]+/[\d.]+/[\d.]+ ms$" % re.escape(up.url))
+        self.assertRegex(done.stdout, r"(?m)^%s\s* : sent/answered/%%loss = 2/0/100%%$" %
+                         re.escape(down))
+
+
+class Sources(Fleet):
+    def names(self, done):
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return sorted(json.loads(text)["target"] for text in done.stdout.splitlines())
+
+    def setUp(self):
+        self.many = ManyHosts(LINE)
+        self.many.__enter__()
+        self.addCleanup(self.many.__exit__, None, None, None)
+        self.port = self.many.port
+        home = harness.tempdir()
+        self.home = home.__enter__()
+        self.addCleanup(home.__exit__, None, None, None)
+        self.env = {"HOME": self.home}
+
+    def expected(self, *lasts):
+        return sorted("127.0.0.%d:%s" % (last, self.port) for last in lasts)
+
+    def run_with(self, *args, **options):
+        env = self.env | options.pop("env", {})
+        return ruptime("-J", *args, env=env, **options)
+
+    def test_range(self):
+        word = "127.0.0.[1-3,5]:%s" % self.port
+        self.assertEqual(self.names(self.run_with(word)), self.expected(1, 2, 3, 5))
+
+    def test_files_and_standard_input(self):
+        path = self.tempfile("# racks\n127.0.0.[1-2]:%s\n" % self.port)
+        done = self.run_with("-f", path, "--file=-", input="127.0.0.3:%s\n" % self.port)
+        self.assertEqual(self.names(done), self.expected(1, 2, 3))
+
+    def test_groups(self):
+        path = self.tempfile("@all: @web @db\n@web: 127.0.0.[1-2]:%s\n@db: 127.0.0.3:%s\n@db\n" %
+                             (self.port, self.port))
+        self.assertEqual(self.names(self.run_with("-f", path)), self.expected(3))
+        self.assertEqual(self.names(self.run_with("-f", path, "@all")), self.expected(1, 2, 3))
+
+    def test_environment(self):
+        words = "127.0.0.1:%s 127.0.0.[2-3]:%s" % (self.port, self.port)
+        done = self.run_with(env={"RUPTIME_HOSTS": words})
+        self.assertEqual(self.names(done), self.expected(1, 2, 3))
+
+    def test_users_file(self):
+        os.makedirs(os.path.join(self.home, ".config/ruptime"))
+        with open(os.path.join(self.home, ".config/ruptime/hosts"), "w", encoding="ascii") as out:
+            out.write("@web: 127.0.0.[1-2]:%s\n127.0.0.7:%s\n" % (self.port, self.port))
+        self.assertEqual(self.names(self.run_with()), self.expected(7))
+        self.assertEqual(self.names(self.run_with("@web")), self.expected(1, 2))
+
+    def test_mistakes(self):
+        path = self.tempfile("ok\n\n@web\n")
+        for args, reason in ((("-f", path), path + ":3: @web: no hosts file defines such a group"),
+                             (("@db",), "@db: no hosts file defines such a group"),
+                             (("web[1-",), "web[1-: a bracket is not closed"),
+                             (("-f", "/nowhere"), "/nowhere: No such file or directory"),
+                             (("-f", "/dev/null"), "no host is named"),
+                             (("a", "b:99999"),
+                              "b:99999: the port is not a number from 0 to 65535")):
+            done = self.run_with(*args)
+            self.assertEqual((done.returncode, done.stdout, done.stderr),
+                             (3, "", "ruptime: %s\n" % reason))
+
+
+class Thousands(unittest.TestCase):
+    """Where a bad host costs others nothing, and memory and descriptors are bounded."""
+
+    COUNT = 10000 if os.environ.get("RUPTIME_TEST_LONG") else 1000
+
+    def check(self, many, *args, timeout=120):
+        hosts = "".join(many.host(i) + "\n" for i in range(self.COUNT))
+        begun = time.monotonic()
+        done = ruptime("-J", "-f", "-", *args, input=hosts, timeout=timeout)
+        took = time.monotonic() - begun
+        rows = [json.loads(text) for text in done.stdout.splitlines()]
+        self.assertEqual(sorted(r["target"] for r in rows), sorted(hosts.split()))
+        return done, {r["target"]: r for r in rows}, took
+
+    def test_all_good(self):
+        with ManyHosts(LINE) as many:
+            for scheme in ("--udp", "--tcp"):
+                done, rows, _took = self.check(many, scheme)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertTrue(all(r["line"] == LINE.rstrip("\n") for r in rows.values()))
+
+    def bad_ones(self, scheme, reasons):
+        with ManyHosts(LINE, dead=10, drip=5, garbage=5) as many:
+            done, rows, took = self.check(many, scheme, "--tries=1", "--timeout=2s")
+            for i in range(self.COUNT):
+                row, kind = rows[many.host(i)], many.kind(i)
+                if kind == "good":
+                    self.assertEqual(row["line"], LINE.rstrip("\n"), row)
+                else:
+                    self.assertIn(row["reason"] or row["line"], reasons[kind], row)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"\Aruptime: \d+ of %d hosts are down: [^\n]*\n\Z" %
+                         self.COUNT)
+        self.assertNotRegex(done.stdout + done.stderr, r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+        return took
+
+    def test_bad_ones_over_tcp(self):
+        self.bad_ones("--tcp", {
+            "dead": ["timed out"], "drip": ["timed out"],
+            "garbage": [manyhosts.ESCAPES, "line longer than 512 bytes", "more than one line",
+                        "closed without an answer"]})
+
+    def test_bad_ones_over_udp(self):
+        took = self.bad_ones("--udp", {
+            "dead": ["timed out"], "drip": ["timed out"],
+            "garbage": [manyhosts.ESCAPES, "no end", "timed out"]})
+        self.assertLess(took, 2 + 1 * harness.SLOW)
+
+    def test_few_descriptors(self):
+        """Those that find no descriptor wait for those that have one."""
+        with ManyHosts(LINE) as many:
+            def lower():
+                resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+
+            hosts = "".join(many.host(i) + "\n" for i in range(300))
+            done = ruptime("-J", "-f", "-", input=hosts, preexec_fn=lower)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(done.stdout.splitlines()), 300)
+
+    def test_few_at_a_time(self):
+        with ManyHosts(LINE, dead=50) as many:
+            hosts = "".join(many.host(i) + "\n" for i in range(20))
+            begun = time.monotonic()
+            done = ruptime("-j", "5", "-f", "-", "--tries=1", "--timeout=500ms", "--tcp", "-J",
+                           input=hosts)
+            took = time.monotonic() - begun
+        # Four times five: hosts 0 to 19 are among the dead.
+        self.assertEqual(done.stdout.count('"down"'), 20)
+        self.assertGreaterEqual(took, 2)
+
+    def test_interval(self):
+        with ManyHosts(LINE) as many:
+            hosts = "".join(many.host(i) + "\n" for i in range(21))
+            begun = time.monotonic()
+            done = ruptime("-i", "25ms", "--udp", "-f", "-", input=hosts)
+            took = time.monotonic() - begun
+        self.assertEqual(done.returncode, 0)
+        self.assertGreaterEqual(took, 20 * 0.025)
+
+    def test_memory(self):
+        with ManyHosts(LINE) as many:
+            hosts = "".join(many.host(i) + "\n" for i in range(self.COUNT))
+            before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+            self.assertEqual(ruptime("--udp", "-f", "-", input=hosts).returncode, 0)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        if not harness.SLOW > 1:
+            self.assertLess(max(before, after), 64 * 1024)
+
+
+class MixedFleet(Fleet):
+    def test_every_transport(self):
+        with harness.tempdir() as directory:
+            paths = [scheme + "://" + os.path.join(directory, scheme)
+                     for scheme in ("unix", "unix-seqpacket", "unix-dgram", "fdpass")]
+            key = "msgq://0x%x" % (0x2c000000 + os.getpid() % 0xffff)
+            listen = ["tcp://127.0.0.1:0", "udp://127.0.0.1:0", key] + paths
+            with harness.Daemon(*("--listen=" + address for address in listen)) as daemon:
+                done = ruptime("-J", *daemon.addresses)
+        rows = [json.loads(text) for text in done.stdout.splitlines()]
+        self.assertEqual((done.returncode, len(rows)), (0, 7), done.stderr)
+        for row in rows:
+            self.assertRegex(row["line"], r"load average")
+            self.assertGreaterEqual(row["uptime_seconds"], 0)
+
+
+if __name__ == "__main__":
+    harness.main()
