@@ -12,6 +12,7 @@ import subprocess
 import unittest
 
 CLONE_NEWNS = 0x00020000
+CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
@@ -19,11 +20,15 @@ ETH_P_IP = 0x0800
 IPV6_FREEBIND = 78
 
 
-def _unshare(flags):
+def _call(name, *args):
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(flags) < 0:
+    if getattr(libc, name)(*args) < 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
+
+
+def _unshare(flags):
+    _call("unshare", flags)
 
 
 def _write(path, text):
@@ -57,6 +62,23 @@ def enter():
         _loopback_up()
     except (OSError, subprocess.CalledProcessError) as error:
         raise unittest.SkipTest("no namespaces here: %s" % error) from None
+
+
+@contextlib.contextmanager
+def ipc():
+    """XSI message queues, and limits of them, of this process's own. Skips where not permitted."""
+    home = os.open("/proc/self/ns/ipc", os.O_RDONLY)
+    try:
+        try:
+            _unshare(CLONE_NEWIPC)
+        except OSError as error:
+            raise unittest.SkipTest("no namespace here: %s" % error) from None
+        try:
+            yield
+        finally:
+            _call("setns", home, CLONE_NEWIPC)
+    finally:
+        os.close(home)
 
 
 class Outside:

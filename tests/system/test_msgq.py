@@ -15,6 +15,7 @@ import unittest
 import clients
 import harness
 import local_clients as local
+import namespaces
 
 ROUNDS = 200 if clients.LONG else 30
 POISON = clients.some(20000, 100000)
@@ -256,6 +257,35 @@ class Messages(Queues):
         with harness.Daemon(*[arg for key in self.keys for arg in ("-l", "msgq://%d" % key)]):
             for key in self.keys * 5:
                 local.ask_msgq(key)
+        self.gone()
+
+
+class Limits(Queues):
+    def ask_in_vain(self, daemon, limit):
+        local.msgsnd(local.msgget(self.key), 1, b"uptime 5")
+        daemon.wait_log("does not fit into a message queue: see sysctl.* kernel.%s" % limit)
+        harness.wait_for(lambda: clients.state(daemon)["msgq"].get("send-failed") == 1,
+                         what="the drop")
+
+    def test_message_longer_than_the_system_allows(self):
+        with namespaces.ipc():
+            try:
+                with open("/proc/sys/kernel/msgmax", "w", encoding="ascii") as limit:
+                    limit.write("40")
+            except OSError as error:
+                self.skipTest("cannot set kernel.msgmax: %s" % error)
+            with harness.Daemon("-l", "msgq://%d" % self.key) as daemon:
+                self.ask_in_vain(daemon, "msgmax")
+            self.gone()
+
+    def test_message_longer_than_a_queue_may_be(self):
+        daemon = self.serve()
+        replies = local.msgget(self.key | local.REPLY_BIT)
+        status = local.status(replies)
+        status.qbytes = 40
+        local.set_status(replies, status)
+        self.ask_in_vain(daemon, "msgmax and kernel.msgmnb")
+        self.assertEqual(daemon.stop(), 0)
         self.gone()
 
 

@@ -126,6 +126,22 @@ static int reopen(struct msgq_replies *replies, uint64_t now_ns)
 	return xsi_queue_open(&replies->queue);
 }
 
+static enum msgq_replies_sent try_to_send(const struct msgq_replies *replies, const void *message,
+	size_t len)
+{
+	if (msgsnd(xsi_queue_id(&replies->queue), message, len, IPC_NOWAIT) == 0) {
+		return MSGQ_REPLIES_SENT;
+	}
+	/* Before it is called lost: one that is too long gives EINVAL, or EAGAIN for ever. */
+	if ((errno == EINVAL || errno == EAGAIN) && !xsi_queue_may_hold(&replies->queue, len)) {
+		return MSGQ_REPLIES_TOO_LONG;
+	}
+	if (errno == EAGAIN) {
+		return MSGQ_REPLIES_FULL;
+	}
+	return xsi_queue_is_lost(errno) ? MSGQ_REPLIES_LOST : MSGQ_REPLIES_FAILED;
+}
+
 enum msgq_replies_sent msgq_replies_send(struct msgq_replies *replies, int32_t type,
 	const char *text, size_t len)
 {
@@ -135,22 +151,18 @@ enum msgq_replies_sent msgq_replies_send(struct msgq_replies *replies, int32_t t
 	} message = { .type = type };
 	uint64_t now_ns = clock_now_ns();
 	enum msgq_replies_sent outcome = MSGQ_REPLIES_FULL;
-	int result;
 
 	memcpy(message.text, text, len);
 	pthread_mutex_lock(&replies->lock);
 	if (has_room(replies)) {
-		result = msgsnd(xsi_queue_id(&replies->queue), &message, len, IPC_NOWAIT);
-		if (result < 0 && xsi_queue_is_lost(errno) && reopen(replies, now_ns) == 0) {
-			result = msgsnd(xsi_queue_id(&replies->queue), &message, len, IPC_NOWAIT);
+		outcome = try_to_send(replies, &message, len);
+		if (outcome == MSGQ_REPLIES_LOST && reopen(replies, now_ns) == 0) {
+			outcome = try_to_send(replies, &message, len);
 		}
-		if (result == 0) {
-			/* Only now: what was not sent must not look as if it might be fetched. */
-			msgq_ledger_note(replies->ledger, type, now_ns);
-			outcome = MSGQ_REPLIES_SENT;
-		} else if (errno != EAGAIN) {
-			outcome = MSGQ_REPLIES_FAILED;
-		}
+	}
+	if (outcome == MSGQ_REPLIES_SENT) {
+		/* Only now: what was not sent must not look as if it might be fetched. */
+		msgq_ledger_note(replies->ledger, type, now_ns);
 	}
 	pthread_mutex_unlock(&replies->lock);
 	return outcome;

@@ -18,7 +18,13 @@
 #define MSGQ_REPLIES_BIT   PROTOCOL_REPLY_QUEUE_BIT
 #define MSGQ_REPLIES_MAX_S 5
 
-enum msgq_replies_sent { MSGQ_REPLIES_SENT, MSGQ_REPLIES_FULL, MSGQ_REPLIES_FAILED };
+enum msgq_replies_sent {
+	MSGQ_REPLIES_SENT,
+	MSGQ_REPLIES_FULL,
+	MSGQ_REPLIES_TOO_LONG,		/* for the limits of the system */
+	MSGQ_REPLIES_LOST,		/* the queue was removed, and there is no other yet */
+	MSGQ_REPLIES_FAILED,
+};
 
 struct msgq_replies;
 

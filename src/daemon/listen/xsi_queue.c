@@ -170,6 +170,20 @@ uint64_t xsi_queue_count(const struct xsi_queue *queue)
 	return msgctl(xsi_queue_id(queue), IPC_STAT, &ds) < 0 ? 0 : ds.msg_qnum;
 }
 
+bool xsi_queue_may_hold(const struct xsi_queue *queue, size_t len)
+{
+	const int error = errno;
+	struct msginfo info = limits();
+	struct msqid_ds ds;
+	bool may = info.msgmax <= 0 || len <= (size_t)info.msgmax;
+
+	if (msgctl(xsi_queue_id(queue), IPC_STAT, &ds) == 0 && len > ds.msg_qbytes) {
+		may = false;
+	}
+	errno = error;
+	return may;
+}
+
 bool xsi_queue_is_lost(int error)
 {
 	return error == EIDRM || error == EINVAL;

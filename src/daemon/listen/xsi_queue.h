@@ -56,7 +56,13 @@ bool xsi_queue_is_created(struct xsi_queue *queue);
 /* How many messages are in it; 0 if it is gone. Any thread. */
 uint64_t xsi_queue_count(const struct xsi_queue *queue);
 
-/* Does this errno of msgrcv(), msgsnd() or msgctl() say that the queue is gone? */
+/* Is LEN within the system's limit of a message, and the queue's own? Any thread. Keeps errno. */
+bool xsi_queue_may_hold(const struct xsi_queue *queue, size_t len);
+
+/*
+ * Does this errno of msgrcv(), msgsnd() or msgctl() say that the queue is gone? EINVAL of msgsnd()
+ * may mean as well that the message is too long.
+ */
 bool xsi_queue_is_lost(int error);
 
 /* Write why xsi_queue_open() failed with ERROR. */

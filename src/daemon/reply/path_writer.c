@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/thread.h"
 #include "daemon/reply/reply.h"
 
 #define LANES 64
@@ -196,7 +197,7 @@ static void *path_writer_main(void *argument)
 static int start_thread(struct path_writer *writer)
 {
 	struct thread *thread = &writer->threads[writer->thread_count];
-	int error = pthread_create(&thread->thread, NULL, path_writer_main, thread);
+	int error = thread_start(&thread->thread, path_writer_main, thread);
 
 	errno = error;
 	writer->thread_count += !error;

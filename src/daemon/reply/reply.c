@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/fdpass.h"
+#include "common/log.h"
 #include "daemon/listen/msgq_replies.h"
 #include "daemon/reply/passed_fd.h"
 
@@ -89,6 +90,7 @@ static void reply_fdpass(const struct reply *reply, struct request *request)
 
 static void reply_msgq(const struct reply *reply, struct request *request)
 {
+	static struct log_limit limit;
 	const struct uptime_line *line = reply->line;
 
 	if (!line->ok) {
@@ -103,6 +105,12 @@ static void reply_msgq(const struct reply *reply, struct request *request)
 	case MSGQ_REPLIES_FULL:
 		reply_count_drops(reply, request->listener, STATS_QUEUE_FULL, 1);
 		break;
+	case MSGQ_REPLIES_TOO_LONG:
+		log_limited(&limit, "a reply of %zu bytes does not fit into a message queue: see "
+			"sysctl kernel.msgmax and kernel.msgmnb", line->len);
+		reply_count_drops(reply, request->listener, STATS_SEND_FAILED, 1);
+		break;
+	case MSGQ_REPLIES_LOST:
 	case MSGQ_REPLIES_FAILED:
 		reply_count_drops(reply, request->listener, STATS_SEND_FAILED, 1);
 		break;
