@@ -12,12 +12,9 @@
  * The main thread alone takes signals; every other thread has them all blocked.
  */
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cli.h"
@@ -31,47 +28,9 @@
 #include "daemon/life/pid_file.h"
 #include "daemon/life/privileges.h"
 #include "daemon/life/signals.h"
-#include "daemon/life/starter.h"
-#include "daemon/listen/listener.h"
 #include "daemon/options.h"
 #include "daemon/policy/connections.h"
-#include "daemon/run/procps.h"
-#include "daemon/run/runner.h"
-#include "daemon/sandbox/sandbox.h"
-#include "daemon/server.h"
-
-enum { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_PERMITTED = 4 };
-
-/* A drain that takes this long has its runs given up; then it has little left to wait for. */
-#define GIVE_UP_NS (3500 * CLOCK_MS)
-#define STOP_NS	   (4800 * CLOCK_MS)
-
-/*
- * A stop often comes twice, to the process and to its group: a repeat within this is the same one.
- */
-#define REPEAT_NS (500 * CLOCK_MS)
-
-/* Between two tries of main when it cannot wait for what it waits for. */
-#define POLL_FAILED_MS 100
-
-/* How long the runner may take to end by itself when there is no time to lose. */
-#define RUNNER_END_MS 100
-
-struct daemon {
-	struct settings settings;
-	struct privileges privileges;
-	struct sandbox *sandbox;
-	struct runner_config runner_config;
-	struct runner *runner;
-	struct listener_set listeners;
-	struct starter *starter;	/* starts and stops the server */
-	struct server *server;
-	int server_error;	/* why there is none */
-	int signal_fd;
-	int status_fd;		/* to the process that was started, see daemonize.h */
-	int pid_fd;
-	int stopped_fd;		/* readable once the server has stopped */
-};
+#include "daemon/supervisor.h"
 
 static struct daemon the_daemon = {
 	.signal_fd = -1,
@@ -141,6 +100,7 @@ static int settle(struct daemon *daemon)
 			return refuse(EXIT_FAILED, "cannot log to syslog", strerror(errno));
 		}
 	}
+	notify_open();
 	/* Not earlier: a daemon has closed all that was open. Not later: a pid file is removed. */
 	signals_hold();
 	daemon->signal_fd = signals_open();
@@ -252,14 +212,6 @@ static void start_server(void *argument)
 	daemon->server_error = errno;
 }
 
-static void stop_server(void *argument)
-{
-	struct daemon *daemon = argument;
-
-	server_stop(daemon->server);
-	io_event_set(daemon->stopped_fd);
-}
-
 static int serve_from_now_on(struct daemon *daemon)
 {
 	daemon->stopped_fd = io_event_open();
@@ -321,113 +273,6 @@ static void announce(struct daemon *daemon)
 	daemonize_end(&daemon->status_fd, EXIT_CLEAN);
 }
 
-/* Another thread stops the server, so that this one can go on minding signals and runner. */
-static uint64_t begin_stop(struct daemon *daemon)
-{
-	log_info("stopping");
-	notify_stopping();
-	starter_begin(daemon->starter, stop_server, daemon);
-	return clock_now_ns() + GIVE_UP_NS;
-}
-
-/* Returns false when there is no keeper any more. */
-static bool mind_runner(struct daemon *daemon)
-{
-	static struct log_limit limit;
-	struct message_report failed;
-
-	switch (runner_hear(daemon->runner, &failed)) {
-	case RUNNER_NO_NEWS:
-		break;
-	case RUNNER_STARTED:
-		log_limited(&limit, "the runner process died and was started again");
-		break;
-	case RUNNER_NOT_STARTED:
-		log_limited(&limit, "the runner process cannot be started: %s: %s", failed.call,
-			strerror(failed.error));
-		break;
-	case RUNNER_NO_KEEPER:
-		log_error("the keeper process has died, which alone can start the command");
-		return false;
-	}
-	return true;
-}
-
-/* As process 1 we get the orphans of a whole container; and exec keeps the children of a shell. */
-static void reap_children(void)
-{
-	while (waitpid(-1, NULL, WNOHANG | __WNOTHREAD) > 0) {
-	}
-}
-
-/* Without waiting for the threads; but nothing of ours stays behind. */
-static _Noreturn void leave(struct daemon *daemon, int status)
-{
-	listener_remove_names(&daemon->listeners);
-	runner_end(daemon->runner, RUNNER_END_MS);
-	pid_file_close(daemon->settings.pid_file, &daemon->pid_fd);
-	log_end();
-	_exit(status);
-}
-
-/* Until the server has stopped. Returns the exit status. */
-static int serve(struct daemon *daemon)
-{
-	struct pollfd fds[] = {
-		{ .fd = daemon->stopped_fd, .events = POLLIN },
-		{ .fd = daemon->signal_fd, .events = POLLIN },
-		{ .fd = runner_watch_fd(daemon->runner), .events = POLLIN },
-	};
-	uint64_t deadline_ns = CLOCK_NEVER;
-	uint64_t impatient_ns = CLOCK_NEVER;
-	int status = EXIT_CLEAN;
-	bool given_up = false;
-
-	reap_children();
-	for (;;) {
-		int ready = poll(fds, 3, clock_poll_ms(deadline_ns));
-		bool signalled = ready > 0 && fds[1].revents;
-		int signal_number = signalled ? signals_next(daemon->signal_fd) : 0;
-
-		if (ready < 0) {
-			/* Not for long: it must not take a processor from those who serve. */
-			(void)poll(NULL, 0, POLL_FAILED_MS);
-		}
-		if (ready > 0 && fds[0].revents) {
-			return status;
-		}
-		if (ready > 0 && fds[2].revents && !mind_runner(daemon)) {
-			/* A supervisor can start what we cannot any more. */
-			fds[2].fd = -1;
-			status = EXIT_FAILED;
-			signal_number = impatient_ns == CLOCK_NEVER ? SIGTERM : 0;
-		}
-		if (ready == 0 && given_up) {
-			log_warning("stopping has taken too long; some clients are not answered");
-			leave(daemon, status);
-		}
-		if (ready == 0) {
-			given_up = true;
-			runner_give_up(daemon->runner);
-			procps_give_up();
-			deadline_ns += STOP_NS - GIVE_UP_NS;
-		}
-		if (signal_number == SIGCHLD) {
-			reap_children();
-		} else if (signal_number == SIGUSR1) {
-			server_log_state(daemon->server);
-		} else if (signal_number == SIGHUP) {
-			log_info("nothing to reload: there is no configuration file");
-		} else if (signal_number && impatient_ns == CLOCK_NEVER) {
-			deadline_ns = begin_stop(daemon);
-			impatient_ns = clock_now_ns() + REPEAT_NS;
-		} else if (signal_number && clock_now_ns() >= impatient_ns) {
-			log_warning("stopping at once; some clients are not answered");
-			leave(daemon, EXIT_FAILED);
-		}
-	}
-}
-
 static void finish(struct daemon *daemon)
 {
 	starter_free(daemon->starter);
@@ -438,6 +283,7 @@ static void finish(struct daemon *daemon)
 	pid_file_close(daemon->settings.pid_file, &daemon->pid_fd);
 	io_close(&daemon->stopped_fd);
 	io_close(&daemon->signal_fd);
+	notify_close();
 }
 
 /* --check-config: what a start would find to be wrong before it opens anything. */
@@ -478,7 +324,7 @@ int main(int argc, char **argv)
 	status = start(daemon);
 	if (status == EXIT_CLEAN) {
 		announce(daemon);
-		status = serve(daemon);
+		status = supervisor_run(daemon);
 		if (status == EXIT_CLEAN) {
 			log_info("stopped");
 		}

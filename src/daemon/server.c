@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 
@@ -24,6 +25,9 @@
 /* How long the last replies on XSI queues may still be fetched, and how often we look. */
 #define FETCH_NS      (500 * CLOCK_MS)
 #define FETCH_LOOK_MS 5
+
+/* Beyond the time of a run: its hang-over, its answers, a machine that is slow. */
+#define STALL_NS (5 * CLOCK_S)
 
 /*
  * The ingress threads, and what each of them is. A new kind of thread is a line here. They are
@@ -60,6 +64,9 @@ struct server {
 	struct worker_writers writers;
 	struct worker_pool *workers;
 	struct ingress ingress[INGRESS_COUNT];
+	uint64_t run_timeout_ns;
+	uint64_t seen_taken;		/* main's: how far the workers were when it looked, */
+	uint64_t seen_ns;		/* and when they had got there, or had nothing to do */
 };
 
 static bool has_work(const struct listener_set *listeners, unsigned kind)
@@ -140,6 +147,8 @@ struct server *server_start(const struct settings *settings, const struct listen
 	/* For all threads: moments are to be short, and the usual slack would double them. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	server->listeners = listeners;
+	server->run_timeout_ns = settings->run_timeout_ns;
+	server->seen_ns = clock_now_ns();
 	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
 		server->ingress[i].stop_fd = -1;
 	}
@@ -210,6 +219,44 @@ void server_stop(struct server *server)
 	server->writers.paths = NULL;
 	fdpass_writer_end(server->writers.fdpass);
 	server->writers.fdpass = NULL;
+}
+
+bool server_makes_progress(struct server *server, uint64_t now_ns)
+{
+	uint64_t longest_ns = server->run_timeout_ns + STALL_NS;
+	struct worker_pulse pulse;
+
+	if (!server->workers) {
+		return true;
+	}
+	worker_pool_look(server->workers, &pulse);
+	if (!pulse.waiting || pulse.taken != server->seen_taken) {
+		server->seen_taken = pulse.taken;
+		server->seen_ns = now_ns;
+	}
+	return (pulse.busy_since_ns == CLOCK_NEVER ||
+		       now_ns < pulse.busy_since_ns + longest_ns) &&
+	       now_ns < server->seen_ns + longest_ns;
+}
+
+void server_describe(const struct server *server, char *buf, size_t size)
+{
+	struct stats_counters sum;
+	uint64_t requests = 0;
+	uint64_t replies = 0;
+	uint64_t dropped = 0;
+
+	stats_sum(server->stats, &sum);
+	for (unsigned t = 0; t < ADDRESS_SCHEMES; t++) {
+		requests += sum.requests[t];
+		replies += sum.replies[t];
+		for (unsigned r = 0; r < STATS_DROPS; r++) {
+			dropped += sum.dropped[t][r];
+		}
+	}
+	snprintf(buf, size, "%llu requests: %llu answered, %llu dropped, %llu waiting",
+		(unsigned long long)requests, (unsigned long long)replies,
+		(unsigned long long)dropped, (unsigned long long)(requests - replies - dropped));
 }
 
 static uint64_t count_kernel_drops(const struct listener_set *listeners)

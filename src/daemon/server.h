@@ -6,6 +6,10 @@
 #ifndef RUPTIME_DAEMON_SERVER_H
 #define RUPTIME_DAEMON_SERVER_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "daemon/listen/listener.h"
 #include "daemon/settings.h"
 #include "daemon/run/runner.h"
@@ -27,6 +31,16 @@ void server_stop(struct server *server);
 
 /* Log a line for each transport, and one for the runs. Any thread, at any time. */
 void server_log_state(const struct server *server);
+
+/*
+ * Do the workers do what they are there for? No, if one of them has been at the same turn, or
+ * requests have waited with none of them taken, for longer than a run and its answers may take.
+ * Main only, before server_stop().
+ */
+bool server_makes_progress(struct server *server, uint64_t now_ns);
+
+/* Write how it goes, in one line, to BUF. Any thread, at any time. */
+void server_describe(const struct server *server, char *buf, size_t size);
 
 /* After server_stop(). */
 void server_free(struct server *server);

@@ -239,8 +239,28 @@ class Foreground(unittest.TestCase):
                 with harness.Daemon("-l", "tcp://127.0.0.1:0", env={
                         "NOTIFY_SOCKET": "@" + name if abstract else name}) as daemon:
                     self.assertEqual(manager.recv(100), b"READY=1")
+                    self.assertRegex(manager.recv(100), rb"^STATUS=0 requests: ")
                     self.assertEqual(daemon.stop(), 0)
                     self.assertEqual(manager.recv(100), b"STOPPING=1")
+
+    def test_watchdog(self):
+        """It hears of us in time, and of what we do; also while all workers are busy."""
+        with harness.tempdir() as directory, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(directory + "/notify")
+            manager.settimeout(5 * harness.SLOW)
+            slow = harness.fake_command(directory, "sleep 0.5; echo up")
+            with harness.Daemon("-l", "tcp://127.0.0.1:0", command=slow,
+                                env={"NOTIFY_SOCKET": directory + "/notify",
+                                     "WATCHDOG_USEC": "100000"}) as daemon:
+                self.assertEqual(manager.recv(100), b"READY=1")
+                with clients.connect(daemon.address("tcp")) as sock:
+                    for _ in range(5):
+                        self.assertEqual(manager.recv(100), b"WATCHDOG=1")
+                        self.assertRegex(manager.recv(100), rb"^STATUS=[01] requests: 0 answered")
+                    self.assertEqual(clients.read_to_end(sock), b"up\n")
+                harness.wait_for(lambda: manager.recv(100) ==
+                                 b"STATUS=1 requests: 1 answered, 0 dropped, 0 waiting")
 
     def test_notify_socket_that_is_not_there(self):
         for name in ("/nonexistent/notify", "", "relative", "@", "/" + "n" * 200):

@@ -27,6 +27,7 @@ struct worker {
 	struct stats_counters *counters;
 	struct lingering *lingering;
 	struct uptime_line line;
+	_Atomic uint64_t busy_since_ns;	/* CLOCK_NEVER: it waits for something to do */
 };
 
 struct worker_pool {
@@ -191,6 +192,8 @@ static bool lead(struct worker *worker)
 	count_taken(pool, taken);
 	back_ns = gather(pool, taken);
 	began_ns = clock_now_ns();
+	/* Relaxed, as at the end: for worker_pool_look(), which orders nothing. */
+	atomic_store_explicit(&worker->busy_since_ns, began_ns, memory_order_relaxed);
 	uptime_measure(pool->uptime, request_of_node(taken)->pushed_ns, worker->counters,
 		&worker->line);
 	run_ns = clock_now_ns() - began_ns;
@@ -201,6 +204,7 @@ static bool lead(struct worker *worker)
 	batch_wait_run_ended(&pool->wait, began_ns, began_ns + run_ns, &turn);
 	leader_hand_on(&pool->leader);
 	answer(worker, taken, patience_ns, &turn);
+	atomic_store_explicit(&worker->busy_since_ns, CLOCK_NEVER, memory_order_relaxed);
 	if (!worker->line.ok) {
 		log_failed_run(&worker->line);
 	}
@@ -269,6 +273,7 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 
 		worker->pool = pool;
 		worker->index = i;
+		worker->busy_since_ns = CLOCK_NEVER;
 		worker->counters = stats_of(stats, first + i);
 		worker->lingering = lingering_new(LINGERING_USUAL, connections);
 		error = worker->lingering
@@ -287,6 +292,21 @@ struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struc
 		return NULL;
 	}
 	return pool;
+}
+
+void worker_pool_look(const struct worker_pool *pool, struct worker_pulse *pulse)
+{
+	pulse->busy_since_ns = CLOCK_NEVER;
+	pulse->taken = atomic_load_explicit(&pool->taken, memory_order_relaxed);
+	pulse->waiting = !queue_is_empty(pool->queue);
+	for (unsigned i = 0; i < pool->count; i++) {
+		uint64_t since_ns = atomic_load_explicit(
+			&pool->workers[i].busy_since_ns, memory_order_relaxed);
+
+		if (since_ns < pulse->busy_since_ns) {
+			pulse->busy_since_ns = since_ns;
+		}
+	}
 }
 
 void worker_pool_join(struct worker_pool *pool)

@@ -17,6 +17,9 @@
 #include <stdint.h>
 
 #include "common/clock.h"
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "daemon/policy/connections.h"
 #include "daemon/queue/queue.h"
 #include "daemon/reply/fdpass_writer.h"
@@ -43,6 +46,14 @@ struct worker_pool;
 struct worker_pool *worker_pool_start(unsigned count, struct queue *queue, struct uptime *uptime,
 	struct connections *connections, const struct worker_writers *writers,
 	_Atomic uint64_t *rest_ns, struct stats *stats, unsigned first);
+
+/* What the workers are at, for one that minds them. Any thread; it may be a moment old. */
+struct worker_pulse {
+	uint64_t busy_since_ns;		/* the oldest turn under way; CLOCK_NEVER: there is none */
+	uint64_t taken;			/* requests that were ever taken from the queue */
+	bool waiting;			/* are there some to take? */
+};
+void worker_pool_look(const struct worker_pool *pool, struct worker_pulse *pulse);
 
 /*
  * Wait until the workers have answered everything and the last answered client has closed, or has

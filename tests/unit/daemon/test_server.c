@@ -274,6 +274,54 @@ START_TEST(test_threads_that_do_not_start)
 }
 END_TEST
 
+/* By the server's own clock, which is put forward here. */
+START_TEST(test_progress)
+{
+	uint64_t now_ns;
+	int fd;
+
+	start("echo line", 64);
+	now_ns = clock_now_ns();
+	/* With nothing to do there is nothing to miss. */
+	ck_assert(server_makes_progress(server, now_ns));
+	ck_assert(server_makes_progress(server, now_ns + 3600 * CLOCK_S));
+	stop();
+	start("sleep 30; echo line", 64);
+	fd = sockets_connect(&listeners.all[0]);
+	now_ns = clock_now_ns();
+	ck_assert(server_makes_progress(server, now_ns));
+	/* A run has its time, and there is some more for all else. */
+	while (server_makes_progress(server, now_ns + 3600 * CLOCK_S)) {
+		ck_assert_uint_lt(clock_now_ns(), now_ns + process_slow_ns(CLOCK_S));
+		poll(NULL, 0, 1);
+	}
+	ck_assert(server_makes_progress(server, now_ns + 2 * CLOCK_S));
+	runner_give_up(runner);
+	io_close(&fd);
+	stop();
+}
+END_TEST
+
+START_TEST(test_describe)
+{
+	char text[256];
+	int fd;
+
+	start("echo line", 64);
+	server_describe(server, text, sizeof(text));
+	ck_assert_str_eq(text, "0 requests: 0 answered, 0 dropped, 0 waiting");
+	fd = sockets_connect(&listeners.all[1]);
+	ck_assert_int_eq(send(fd, "no request", 10, 0), 10);
+	ck_assert_int_eq(send(fd, "?", 1, 0), 1);
+	assert_datagram(fd);
+	io_close(&fd);
+	server_stop(server);
+	server_describe(server, text, sizeof(text));
+	ck_assert_str_eq(text, "2 requests: 1 answered, 1 dropped, 0 waiting");
+	stop();
+}
+END_TEST
+
 START_TEST(test_state)
 {
 	char text[1024];
@@ -308,6 +356,8 @@ Suite *unit_suite(void)
 	tcase_set_timeout(tcase, 20);
 	tcase_add_test(tcase, test_serves);
 	tcase_add_test(tcase, test_back_pressure);
+	tcase_add_test(tcase, test_progress);
+	tcase_add_test(tcase, test_describe);
 	tcase_add_test(tcase, test_stop_serves_all);
 	tcase_add_test(tcase, test_stop_without_descriptors);
 	tcase_add_test(tcase, test_starved);

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "daemon/life/notify.h"
 #include "unit/process.h"
 #include "unit/scratch.h"
@@ -26,7 +27,10 @@ static void set_up(void)
 
 static void tear_down(void)
 {
+	notify_close();
 	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
 	ck_assert_uint_eq(process_descriptors(), descriptors);
 }
 
@@ -47,6 +51,7 @@ static int open_manager(const char *name)
 				 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)),
 		0);
 	setenv("NOTIFY_SOCKET", name, 1);
+	notify_open();
 	return fd;
 }
 
@@ -71,9 +76,73 @@ START_TEST(test_manager)
 	manager_fd = open_manager(_i ? abstract : path.text);
 	notify_ready(&none);
 	assert_told(manager_fd, "READY=1");
+	notify_status("1 request");
+	assert_told(manager_fd, "STATUS=1 request");
+	notify_alive();
+	assert_told(manager_fd, "WATCHDOG=1");
 	notify_stopping();
 	assert_told(manager_fd, "STOPPING=1");
 	close(manager_fd);
+}
+END_TEST
+
+/* It wants to know when the reload began, to tell it from one that it has forgotten. */
+START_TEST(test_reloading)
+{
+	int manager_fd = open_manager(scratch_path("manager").text);
+	uint64_t before_us = clock_now_ns() / CLOCK_US;
+	unsigned long long usec;
+	char text[128] = "";
+
+	notify_reloading();
+	ck_assert_int_gt(recv(manager_fd, text, sizeof(text) - 1, 0), 0);
+	ck_assert_int_eq(sscanf(text, "RELOADING=1\nMONOTONIC_USEC=%llu", &usec), 1);
+	ck_assert_uint_ge(usec, before_us);
+	ck_assert_uint_le(usec, clock_now_ns() / CLOCK_US);
+	close(manager_fd);
+}
+END_TEST
+
+START_TEST(test_watchdog)
+{
+	static const struct {
+		const char *usec;
+		const char *pid;	/* "": this process */
+		uint64_t expected_ns;
+	} wishes[] = {
+		{ NULL, NULL, CLOCK_NEVER },
+		{ "3000000", NULL, 1500 * CLOCK_MS },
+		{ "3000000", "", 1500 * CLOCK_MS },
+		{ "3000000", "1", CLOCK_NEVER },
+		{ "0", "", CLOCK_NEVER },
+		{ "-1", "", CLOCK_NEVER },
+		{ "3s", "", CLOCK_NEVER },
+		{ "18446744073709551615", "", CLOCK_NEVER },
+		{ "", "", CLOCK_NEVER },
+	};
+
+	for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+		char pid[16];
+		int manager_fd;
+
+		snprintf(pid, sizeof(pid), "%d", (int)getpid());
+		unsetenv("WATCHDOG_USEC");
+		unsetenv("WATCHDOG_PID");
+		if (wishes[i].usec) {
+			setenv("WATCHDOG_USEC", wishes[i].usec, 1);
+		}
+		if (wishes[i].pid) {
+			setenv("WATCHDOG_PID", wishes[i].pid[0] ? wishes[i].pid : pid, 1);
+		}
+		manager_fd = open_manager(scratch_path("manager").text);
+		ck_assert_uint_eq(notify_watchdog_ns(), wishes[i].expected_ns);
+		close(manager_fd);
+	}
+	/* Nobody to tell. */
+	setenv("WATCHDOG_USEC", "3000000", 1);
+	unsetenv("NOTIFY_SOCKET");
+	notify_open();
+	ck_assert_uint_eq(notify_watchdog_ns(), CLOCK_NEVER);
 }
 END_TEST
 
@@ -110,6 +179,8 @@ START_TEST(test_nobody_listens)
 		int none = -1;
 
 		setenv("NOTIFY_SOCKET", i < 4 ? names[i] : longest, 1);
+		notify_open();
+		ck_assert(notify_has_manager() == (i == 3));
 		notify_ready(&none);
 		notify_stopping();
 	}
@@ -135,6 +206,8 @@ Suite *unit_suite(void)
 	tcase_add_unchecked_fixture(tcase, scratch_init, scratch_fini);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_loop_test(tcase, test_manager, 0, 2);
+	tcase_add_test(tcase, test_reloading);
+	tcase_add_test(tcase, test_watchdog);
 	tcase_add_test(tcase, test_ready_fd);
 	tcase_add_test(tcase, test_nobody_listens);
 	suite_add_tcase(suite, tcase);

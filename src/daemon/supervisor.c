@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/supervisor.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "daemon/life/notify.h"
+#include "daemon/life/pid_file.h"
+#include "daemon/life/signals.h"
+#include "daemon/run/procps.h"
+
+/* A drain that takes this long has its runs given up; then it has little left to wait for. */
+#define GIVE_UP_NS (3500 * CLOCK_MS)
+#define STOP_NS	   (4800 * CLOCK_MS)
+
+/*
+ * A stop often comes twice, to the process and to its group: a repeat within this is the same one.
+ */
+#define REPEAT_NS (500 * CLOCK_MS)
+
+/* Between two tries of main when it cannot wait for what it waits for. */
+#define POLL_FAILED_MS 100
+
+/* How often a manager is told how it goes. */
+#define REPORT_NS (10 * CLOCK_S)
+
+/* How long the runner may take to end by itself when there is no time to lose. */
+#define RUNNER_END_MS 100
+
+static void stop_server(void *argument)
+{
+	struct daemon *daemon = argument;
+
+	server_stop(daemon->server);
+	io_event_set(daemon->stopped_fd);
+}
+
+/* Another thread stops the server, so that this one can go on minding signals and runner. */
+static uint64_t begin_stop(struct daemon *daemon)
+{
+	log_info("stopping");
+	notify_stopping();
+	starter_begin(daemon->starter, stop_server, daemon);
+	return clock_now_ns() + GIVE_UP_NS;
+}
+
+/* Returns false when there is no keeper any more. */
+static bool mind_runner(struct daemon *daemon)
+{
+	static struct log_limit limit;
+	struct message_report failed;
+
+	switch (runner_hear(daemon->runner, &failed)) {
+	case RUNNER_NO_NEWS:
+		break;
+	case RUNNER_STARTED:
+		log_limited(&limit, "the runner process died and was started again");
+		break;
+	case RUNNER_NOT_STARTED:
+		log_limited(&limit, "the runner process cannot be started: %s: %s", failed.call,
+			strerror(failed.error));
+		break;
+	case RUNNER_NO_KEEPER:
+		log_error("the keeper process has died, which alone can start the command");
+		return false;
+	}
+	return true;
+}
+
+/* As process 1 we get the orphans of a whole container; and exec keeps the children of a shell. */
+static void reap_children(void)
+{
+	while (waitpid(-1, NULL, WNOHANG | __WNOTHREAD) > 0) {
+	}
+}
+
+/* Without waiting for the threads; but nothing of ours stays behind. */
+static _Noreturn void leave(struct daemon *daemon, int status)
+{
+	listener_remove_names(&daemon->listeners);
+	runner_end(daemon->runner, RUNNER_END_MS);
+	pid_file_close(daemon->settings.pid_file, &daemon->pid_fd);
+	log_end();
+	_exit(status);
+}
+
+/* What the loop of main knows besides the process itself. */
+struct supervision {
+	struct daemon *daemon;
+	uint64_t stop_ns;	/* when the next step of a stop is due; CLOCK_NEVER: none is */
+	uint64_t impatient_ns;	/* from when on a stop is a new order; CLOCK_NEVER: none came */
+	uint64_t report_ns;	/* when the manager is to hear of us next */
+	bool given_up;
+	int status;
+};
+
+/* Only what workers do keeps a watchdog quiet: main itself would always say that all is well. */
+static void report(struct supervision *supervision)
+{
+	static struct log_limit limit;
+	struct server *server = supervision->daemon->server;
+	uint64_t now_ns = clock_now_ns();
+	uint64_t interval_ns = notify_watchdog_ns();
+	char status[256];
+
+	if (interval_ns != CLOCK_NEVER) {
+		if (server_makes_progress(server, now_ns)) {
+			notify_alive();
+		} else {
+			log_limited(&limit, "no worker makes progress");
+		}
+	}
+	server_describe(server, status, sizeof(status));
+	notify_status(status);
+	supervision->report_ns = now_ns + (interval_ns < REPORT_NS ? interval_ns : REPORT_NS);
+}
+
+static void take_signal(struct supervision *supervision, int signal_number)
+{
+	struct daemon *daemon = supervision->daemon;
+
+	switch (signal_number) {
+	case 0:
+		return;
+	case SIGCHLD:
+		reap_children();
+		return;
+	case SIGUSR1:
+		server_log_state(daemon->server);
+		return;
+	case SIGHUP:
+		log_info("nothing to reload: there is no configuration file");
+		return;
+	}
+	if (supervision->impatient_ns == CLOCK_NEVER) {
+		supervision->stop_ns = begin_stop(daemon);
+		supervision->impatient_ns = clock_now_ns() + REPEAT_NS;
+		/* The manager knows, and the workers are about to end. */
+		supervision->report_ns = CLOCK_NEVER;
+	} else if (clock_now_ns() >= supervision->impatient_ns) {
+		log_warning("stopping at once; some clients are not answered");
+		leave(daemon, EXIT_FAILED);
+	}
+}
+
+/* The stop takes long: runs are given up first, and then all. */
+static void hasten_stop(struct supervision *supervision)
+{
+	if (supervision->given_up) {
+		log_warning("stopping has taken too long; some clients are not answered");
+		leave(supervision->daemon, supervision->status);
+	}
+	supervision->given_up = true;
+	runner_give_up(supervision->daemon->runner);
+	procps_give_up();
+	supervision->stop_ns += STOP_NS - GIVE_UP_NS;
+}
+
+static void do_what_is_due(struct supervision *supervision)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (now_ns >= supervision->stop_ns) {
+		hasten_stop(supervision);
+	}
+	if (now_ns >= supervision->report_ns) {
+		report(supervision);
+	}
+}
+
+int supervisor_run(struct daemon *daemon)
+{
+	struct pollfd fds[] = {
+		{ .fd = daemon->stopped_fd, .events = POLLIN },
+		{ .fd = daemon->signal_fd, .events = POLLIN },
+		{ .fd = runner_watch_fd(daemon->runner), .events = POLLIN },
+	};
+	struct supervision supervision = {
+		.daemon = daemon,
+		.stop_ns = CLOCK_NEVER,
+		.impatient_ns = CLOCK_NEVER,
+		.report_ns = notify_has_manager() ? 0 : CLOCK_NEVER,
+		.status = EXIT_CLEAN,
+	};
+
+	reap_children();
+	for (;;) {
+		uint64_t due_ns = supervision.stop_ns < supervision.report_ns
+					  ? supervision.stop_ns
+					  : supervision.report_ns;
+		int ready = poll(fds, 3, clock_poll_ms(due_ns));
+
+		if (ready < 0) {
+			/* Not for long: it must not take a processor from those who serve. */
+			(void)poll(NULL, 0, POLL_FAILED_MS);
+		}
+		if (ready > 0 && fds[0].revents) {
+			return supervision.status;
+		}
+		if (ready > 0 && fds[2].revents && !mind_runner(daemon)) {
+			/* A supervisor can start what we cannot any more. */
+			fds[2].fd = -1;
+			supervision.status = EXIT_FAILED;
+			if (supervision.impatient_ns == CLOCK_NEVER) {
+				take_signal(&supervision, SIGTERM);
+			}
+		}
+		if (ready > 0 && fds[1].revents) {
+			take_signal(&supervision, signals_next(daemon->signal_fd));
+		}
+		do_what_is_due(&supervision);
+	}
+}
