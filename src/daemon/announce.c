@@ -49,6 +49,10 @@ void announce_listeners(const struct listener_set *listeners, const struct setti
 		}
 		address_format(&all[i].address, text, sizeof(text));
 		log_info("listening %s", text);
+		if (all[i].absent) {
+			log_warning("%s is not an address of this host now: it is served as soon "
+				"as it is one", text);
+		}
 		if (all[i].address.scheme == ADDRESS_UDP) {
 			announce_buffer(&all[i], text);
 			udp = true;

@@ -146,6 +146,9 @@ static int open_listeners(struct daemon *daemon)
 							      : EXIT_FAILED,
 				text, failure.why);
 		}
+		if (failure.left_out[0]) {
+			log_warning("%s is left out: this system has no IPv6", failure.left_out);
+		}
 	}
 	return EXIT_CLEAN;
 }

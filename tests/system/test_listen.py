@@ -3,6 +3,8 @@
 
 import contextlib
 import os
+import shutil
+import subprocess
 import unittest
 
 import clients
@@ -96,6 +98,47 @@ class Hosts(ListenCase):
         finally:
             with open(switch, "w", encoding="ascii") as on:
                 on.write("0")
+
+    def test_address_that_comes_later(self):
+        """Tentative at boot, or not there at all: named in the log, and served once it is there."""
+        if not shutil.which("ip"):
+            self.skipTest("no ip(8) here")
+        self.cover("/etc/hosts", "127.0.0.1 late.test\nfd84::7 late.test\n")
+        with harness.Daemon("-l", "tcp://late.test:0", "-l", "udp://late.test:0") as daemon:
+            for scheme in ("tcp", "udp"):
+                daemon.wait_log(r"warning: %s://\[fd84::7\]:%d is not an address of this host now" %
+                                (scheme, daemon.port(scheme)))
+                self.answers(daemon, scheme, "127.0.0.1")
+            subprocess.run(["ip", "addr", "add", "fd84::7/128", "dev", "lo", "nodad"], check=True)
+            try:
+                for scheme in ("tcp", "udp"):
+                    self.answers(daemon, scheme, "fd84::7")
+            finally:
+                subprocess.run(["ip", "addr", "del", "fd84::7/128", "dev", "lo"], check=True)
+
+    def test_only_address_is_tentative(self):
+        if not shutil.which("ip"):
+            self.skipTest("no ip(8) here")
+        commands = ("link add here type veth peer name there", "link set there up",
+                    "addr add fd84::8/64 dev here", "link set here up")
+        with open("/proc/sys/net/ipv6/conf/default/dad_transmits", "r+", encoding="ascii") as dad:
+            usual = dad.read()
+            dad.write("10")
+            dad.flush()
+            try:
+                for command in commands:
+                    subprocess.run(["ip", *command.split()], check=True)
+                with harness.Daemon("-l", "tcp://[fd84::8]:0") as daemon:
+                    daemon.wait_log("is not an address of this host now")
+            finally:
+                dad.seek(0)
+                dad.write(usual)
+                subprocess.run(["ip", "link", "del", "here"], check=False)
+
+    def test_only_address_is_none_of_this_host(self):
+        done = harness.run([harness.program("ruptimed"), "-l", "tcp://[fd84::9]:0"])
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^ruptimed: tcp://\[fd84::9\]:0: Cannot assign[^\n]+\n$")
 
     def test_many(self):
         args = []

@@ -18,6 +18,9 @@
 /* Cut by the kernel to net.core.somaxconn. */
 #define BACKLOG 65535
 
+/* In ai_flags, which getaddrinfo() has no use for in its result. */
+#define MISSING 1
+
 /* How often another port is tried when a free one of IPv4 is taken on IPv6. */
 #define SAME_PORT_TRIES 16
 
@@ -62,8 +65,12 @@ static int set_flag(int fd, int level, int name)
 	return setsockopt(fd, level, name, &one, sizeof(one));
 }
 
-static int prepare(int fd, const struct address *address, const struct addrinfo *info)
+static int prepare(int fd, const struct address *address, const struct addrinfo *info, bool absent)
 {
+	/* Of any family; then an address may be bound that is not one of this host's now. */
+	if (absent && set_flag(fd, IPPROTO_IP, IP_FREEBIND) < 0) {
+		return -1;
+	}
 	if (info->ai_family == AF_INET6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0) {
 		return -1;
 	}
@@ -71,15 +78,15 @@ static int prepare(int fd, const struct address *address, const struct addrinfo 
 					      : udp_socket_prepare(fd, info);
 }
 
-/* Returns a bound, listening descriptor, or -1 with errno. */
-static int open_socket(const struct address *address, const struct addrinfo *info)
+/* Returns a bound, listening descriptor, or -1 with errno. ABSENT: the host lacks the address. */
+static int open_socket(const struct address *address, const struct addrinfo *info, bool absent)
 {
 	int fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0) {
 		return -1;
 	}
-	if (prepare(fd, address, info) < 0 ||
+	if (prepare(fd, address, info, absent) < 0 ||
 	    bind(fd, info->ai_addr, info->ai_addrlen) < 0) {
 		goto fail;
 	}
@@ -159,6 +166,28 @@ static bool may_be_missing(const struct addrinfo *info, int error)
 	return info->ai_family == AF_INET6 && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
 }
 
+/* As /proc/net/if_inet6 says; 0x40 is IFA_F_TENTATIVE. */
+static bool is_tentative(const struct addrinfo *info)
+{
+	const struct sockaddr_in6 *in6 = (const void *)info->ai_addr;
+	FILE *table = fopen("/proc/net/if_inet6", "re");
+	char wanted[2 * sizeof(in6->sin6_addr) + 1];
+	char found[sizeof(wanted)];
+	unsigned flags = 0;
+	bool tentative = false;
+
+	for (size_t i = 0; i < sizeof(in6->sin6_addr); i++) {
+		snprintf(wanted + 2 * i, 3, "%02x", in6->sin6_addr.s6_addr[i]);
+	}
+	while (table && fscanf(table, "%32s %*s %*s %*s %x %*s", found, &flags) == 2) {
+		tentative |= strcmp(found, wanted) == 0 && (flags & 0x40);
+	}
+	if (table) {
+		fclose(table);
+	}
+	return tentative;
+}
+
 static bool same_host(const struct sockaddr *a, const struct sockaddr *b)
 {
 	const struct sockaddr_in *a4 = (const void *)a;
@@ -204,43 +233,83 @@ static void truncate_to(struct listener_set *set, unsigned count)
 	}
 }
 
+/* Open one socket for INFO with *PORT, or, if that is 0, with any, which *PORT says then. */
+static int open_one(struct listener_set *set, const struct address *address,
+	const struct addrinfo *info, bool absent, uint16_t *port)
+{
+	struct sockaddr_storage bound;
+	socklen_t len = sizeof(bound);
+	int fd;
+
+	if (*port) {
+		set_port(info->ai_addr, *port);
+	}
+	fd = open_socket(address, info, absent);
+	if (fd < 0 || append_inet(set, address, fd) < 0) {
+		return -1;
+	}
+	set->all[set->count - 1].absent = absent;
+	if (getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
+		return -1;
+	}
+	*port = get_port((struct sockaddr *)&bound);
+	return 0;
+}
+
+/*
+ * Open a socket for INFO, whose address the host lacks, to be served once the host has it: if
+ * another one of the list could be opened, or if the kernel still looks for duplicates of it, as it
+ * does at boot. Returns 0 also if this system cannot serve such an address: it is left out then.
+ */
+static int open_late(struct listener_set *set, const struct address *address,
+	const struct addrinfo *info, bool others, uint16_t *port, struct listener_failure *failure)
+{
+	struct address left_out = *address;
+
+	if (!others && !is_tentative(info)) {
+		return 0;
+	}
+	if (open_one(set, address, info, true, port) == 0) {
+		return 0;
+	}
+	if (address->host[0]) {
+		resolve_describe(info->ai_addr, info->ai_addrlen, address->scheme, &left_out);
+		address_format(&left_out, failure->left_out, sizeof(failure->left_out));
+	}
+	return may_be_missing(info, errno) ? 0 : -1;
+}
+
 /* Open every socket of LIST; those without a port of their own follow the first. */
 static int open_all(struct listener_set *set, const struct address *address,
-	const struct addrinfo *list)
+	struct addrinfo *list, struct listener_failure *failure)
 {
 	unsigned before = set->count;
 	uint16_t port = 0;
 	int missing = 0;
 
-	for (const struct addrinfo *info = list; info; info = info->ai_next) {
-		struct sockaddr_storage bound;
-		socklen_t len = sizeof(bound);
-		int fd;
-
-		if (was_met(list, info)) {
+	for (struct addrinfo *info = list; info; info = info->ai_next) {
+		info->ai_flags = 0;
+		if (was_met(list, info) || open_one(set, address, info, false, &port) == 0) {
 			continue;
 		}
-		if (port) {
-			set_port(info->ai_addr, port);
-		}
-		fd = open_socket(address, info);
-		if (fd < 0 && may_be_missing(info, errno)) {
-			missing = errno;
-			continue;
-		}
-		if (fd < 0 || append_inet(set, address, fd) < 0) {
+		if (!may_be_missing(info, errno)) {
 			return -1;
 		}
-		if (getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
+		missing = errno;
+		info->ai_flags = MISSING;
+	}
+	for (struct addrinfo *info = list; info; info = info->ai_next) {
+		if (info->ai_flags == MISSING &&
+		    open_late(set, address, info, set->count > before, &port, failure) < 0) {
 			return -1;
 		}
-		port = get_port((struct sockaddr *)&bound);
 	}
 	errno = missing;
 	return set->count > before ? 0 : -1;
 }
 
-static int open_inet(struct listener_set *set, const struct address *address, const char **why)
+static int open_inet(struct listener_set *set, const struct address *address,
+	struct listener_failure *failure, const char **why)
 {
 	unsigned before = set->count;
 	struct addrinfo *list;
@@ -249,14 +318,14 @@ static int open_inet(struct listener_set *set, const struct address *address, co
 	if (resolve_sockets(address, AF_UNSPEC, &list, why) < 0) {
 		return -1;
 	}
-	result = open_all(set, address, list);
+	result = open_all(set, address, list, failure);
 	for (int i = 1; result < 0 && errno == EADDRINUSE && i < SAME_PORT_TRIES &&
 	     strcmp(address->port, "0") == 0; i++) {
 		truncate_to(set, before);
 		for (struct addrinfo *info = list; info; info = info->ai_next) {
 			set_port(info->ai_addr, 0);
 		}
-		result = open_all(set, address, list);
+		result = open_all(set, address, list, failure);
 	}
 	resolve_free(list);
 	return result;
@@ -303,7 +372,7 @@ int listener_open(struct listener_set *set, const struct address *address, uid_t
 
 	*failure = (struct listener_failure){ .why = "" };
 	if (address_is_inet(address)) {
-		result = open_inet(set, address, &why);
+		result = open_inet(set, address, failure, &why);
 	} else if (address->scheme == ADDRESS_MSGQ) {
 		result = open_msgq(set, address, uid, gid, failure);
 	} else {

@@ -25,6 +25,7 @@ struct listener {
 	struct msgq *msgq;		/* XSI queues: takes requests; owned */
 	struct msgq_replies *replies;	/* XSI queues: sends replies; owned */
 	int feed_fd;			/* XSI queues: the other end, until its thread takes it */
+	bool absent;			/* the host lacked its address when it was opened */
 	bool may_shrink;		/* UDP: its buffer, see udp_socket.h */
 };
 
@@ -38,6 +39,8 @@ struct listener_failure {
 	char why[160];
 	bool not_permitted;
 	bool wrong;			/* the address names what this system does not know */
+	/* Also without a failure: an address of IPv6, which this system does not have. */
+	char left_out[ADDRESS_TEXT_MAX];
 };
 
 /*
@@ -52,8 +55,9 @@ bool listener_is_msgq(const struct listener *listener);
 
 /*
  * Open all that ADDRESS, whose port is a number, stands for, and append it to SET: one socket for
- * each socket address that its host has, but for IPv6 where this system has none and there is an
- * IPv4 address too; if the port is 0 they all get the same one. XSI queues become the property of
+ * each socket address that its host has; if the port is 0 they all get the same one. An address of
+ * IPv6 that this host lacks is absent, if there is another one or it is tentative, and served once
+ * the host has it; it is left out where this system has no IPv6. XSI queues become the property of
  * UID and GID.
  * Returns 0, or -1 with *FAILURE filled; what was opened before stays in SET.
  */
