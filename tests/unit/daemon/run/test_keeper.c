@@ -106,13 +106,12 @@ END_TEST
 /* Whatever becomes of what main keeps: the keeper has its own. */
 START_TEST(test_command_is_the_keepers)
 {
-	struct scratch_path evil = scratch_command("evil", "echo evil");
 	struct command_result result;
 
 	kept_use_command("echo good", KEPT_FAR_NS);
 	kept_start();
-	kept_command = evil;
-	kept_config = (struct runner_config){ .command = evil.text };
+	kept_command = scratch_command("evil", "echo evil");
+	kept_config = (struct runner_config){ .command = kept_command.text };
 	for (int i = 0; i < 3; i++) {
 		runner_run(kept_runner, kept_timeout_ns, &result);
 		ck_assert_str_eq(result.text, "good");
