@@ -2,6 +2,8 @@
 #include "bench/datagram.h"
 
 #include <errno.h>
+#include <time.h> /* linux/errqueue.h relies on its struct timespec */
+
 #include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <stdlib.h>

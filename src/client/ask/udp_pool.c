@@ -7,6 +7,8 @@
 #include "client/ask/udp_pool.h"
 
 #include <errno.h>
+#include <time.h> /* linux/errqueue.h relies on its struct timespec */
+
 #include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <stdlib.h>
