@@ -14,6 +14,7 @@
 #include "daemon/config/given.h"
 #include "daemon/config/option_table.h"
 #include "daemon/config/option_value.h"
+#include "daemon/life/activation.h"
 
 /* The longest path and value, and what is wrong with it. */
 #define WHY_BYTES (2 * PATH_MAX)
@@ -93,6 +94,10 @@ static int gather(struct given_list *list, const struct given_list *file)
 	for (unsigned i = 0; i < option_count; i++) {
 		const struct option_entry *entry = &option_table[i];
 
+		/* A service manager that brings sockets says where to listen. */
+		if (entry->cli.key == 'l' && activation_count()) {
+			continue;
+		}
 		if (entry->by_default && !given_has(file, entry->cli.key) &&
 		    !given_has(&command_line, entry->cli.key) && add_default(list, entry) < 0) {
 			return -1;

@@ -23,6 +23,7 @@
 #include "common/log.h"
 #include "common/thread.h"
 #include "daemon/announce.h"
+#include "daemon/life/activation.h"
 #include "daemon/life/daemonize.h"
 #include "daemon/life/notify.h"
 #include "daemon/life/pid_file.h"
@@ -127,6 +128,31 @@ static void tidy_up(void)
 	pid_file_close(the_daemon.settings.pid_file, &the_daemon.pid_fd);
 }
 
+static int refuse_listener(const char *text, const struct listener_failure *failure)
+{
+	return refuse(failure->wrong	       ? EXIT_USAGE
+		      : failure->not_permitted ? EXIT_NOT_PERMITTED
+					       : EXIT_FAILED,
+		text, failure->why);
+}
+
+/* Those that a service manager has opened. */
+static int adopt_listeners(struct daemon *daemon)
+{
+	for (unsigned i = 0; i < activation_count(); i++) {
+		int fd = ACTIVATION_FIRST_FD + (int)i;
+		struct listener_failure failure;
+
+		if (listener_adopt(&daemon->listeners, fd, activation_name(i), &failure) < 0) {
+			char text[64];
+
+			snprintf(text, sizeof(text), "descriptor %d of LISTEN_FDS", fd);
+			return refuse_listener(text, &failure);
+		}
+	}
+	return EXIT_CLEAN;
+}
+
 static int open_listeners(struct daemon *daemon)
 {
 	const struct settings *settings = &daemon->settings;
@@ -141,10 +167,7 @@ static int open_listeners(struct daemon *daemon)
 			char text[ADDRESS_TEXT_MAX];
 
 			address_format(&settings->listen[i], text, sizeof(text));
-			return refuse(failure.wrong	      ? EXIT_USAGE
-				      : failure.not_permitted ? EXIT_NOT_PERMITTED
-							      : EXIT_FAILED,
-				text, failure.why);
+			return refuse_listener(text, &failure);
 		}
 		if (failure.left_out[0]) {
 			log_warning("%s is left out: this system has no IPv6", failure.left_out);
@@ -246,7 +269,10 @@ static int start(struct daemon *daemon)
 	}
 	/* Addresses may have names, which a name server is asked for. */
 	signals_end_at_once(tidy_up);
-	status = open_listeners(daemon);
+	status = adopt_listeners(daemon);
+	if (!status) {
+		status = open_listeners(daemon);
+	}
 	signals_hold();
 	if (status) {
 		return status;
@@ -312,6 +338,9 @@ int main(int argc, char **argv)
 	}
 	/* Names of services and users may be looked up while there is nothing to tidy up yet. */
 	signals_end_at_once(NULL);
+	if (activation_take() < 0) {
+		return refuse(EXIT_USAGE, "LISTEN_FDS", strerror(errno));
+	}
 	switch (daemon_options_parse(&daemon->settings, argc, argv)) {
 	case OPTIONS_DONE:
 		return fflush(stdout) == 0 ? EXIT_CLEAN : EXIT_FAILED;

@@ -237,7 +237,7 @@ class Daemon:
         try:
             self._popen = subprocess.Popen(
                 argv, **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL,
-                         "stderr": self._stderr, "pass_fds": [daemon_fd],
+                         "stderr": self._stderr, "pass_fds": self._descriptors(daemon_fd),
                          "env": environment(self._env), "start_new_session": True,
                          **self._popen_options})
         finally:
@@ -251,6 +251,10 @@ class Daemon:
         finally:
             os.close(ready_fd)
         return self
+
+    def _descriptors(self, daemon_fd):
+        """Those that it inherits besides the standard ones."""
+        return [daemon_fd]
 
     def _wait_ready(self, ready_fd):
         readable, _, _ = select.select([ready_fd], [], [], self._ready_timeout * SLOW)

@@ -312,7 +312,7 @@ static void await_handshakes(struct ingress *acceptor)
 		pending = clock_now_ns() < end_ns && handshakes_are_pending(listeners);
 		poll(NULL, 0, pending ? HANDSHAKE_MS : 0);
 		for (unsigned i = 0; i < listeners->count; i++) {
-			if (acceptor->ours(&listeners->all[i])) {
+			if (ingress_drains(acceptor, &listeners->all[i])) {
 				accept_all(acceptor, &listeners->all[i]);
 			}
 		}

@@ -112,6 +112,11 @@ void ingress_free(struct ingress *ingress)
 	ingress->watched = NULL;
 }
 
+bool ingress_drains(const struct ingress *ingress, const struct listener *listener)
+{
+	return ingress->ours(listener) && !listener->borrowed;
+}
+
 void ingress_drain(struct ingress *ingress,
 	void (*drain)(struct ingress *, const struct listener *))
 {
@@ -119,13 +124,13 @@ void ingress_drain(struct ingress *ingress,
 
 	/* Shut all first: the later ones must not fill up while the first is drained. */
 	for (unsigned i = 0; i < listeners->count; i++) {
-		if (ingress->ours(&listeners->all[i]) &&
+		if (ingress_drains(ingress, &listeners->all[i]) &&
 		    listener_shut_door(&listeners->all[i]) < 0) {
 			log_warning("cannot shut a listener: %s", strerror(errno));
 		}
 	}
 	for (unsigned i = 0; i < listeners->count; i++) {
-		if (ingress->ours(&listeners->all[i])) {
+		if (ingress_drains(ingress, &listeners->all[i])) {
 			drain(ingress, &listeners->all[i]);
 		}
 	}

@@ -74,7 +74,10 @@ void ingress_request_stop(struct ingress *ingress);
 void ingress_stop(struct ingress *ingress);
 void ingress_free(struct ingress *ingress);
 
-/* For the thread, once told to stop: shut each watched listener, then drain each. */
+/* Is LISTENER one of the thread's, and ours alone, so that it is drained when we stop? */
+bool ingress_drains(const struct ingress *ingress, const struct listener *listener);
+
+/* For the thread, once told to stop: shut each listener that it drains, then drain each. */
 void ingress_drain(struct ingress *ingress,
 	void (*drain)(struct ingress *, const struct listener *));
 

@@ -2,7 +2,7 @@
 /*
  * Telling the one that started us how we are: by a newline on a descriptor, as s6 wants it
  * (https://skarnet.org/software/s6/notifywhenup.html), and a service manager by the protocol of
- * sd_notify(3). Main only. Nothing here waits: what a manager does not take at once it does not get.
+ * sd_notify(3). Main only. Nothing here waits: a manager gets only what it takes at once.
  */
 #ifndef RUPTIME_DAEMON_LIFE_NOTIFY_H
 #define RUPTIME_DAEMON_LIFE_NOTIFY_H

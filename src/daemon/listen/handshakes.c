@@ -24,7 +24,8 @@ static bool is_of(const struct listener_set *set, uint16_t port)
 	for (unsigned i = 0; i < set->count; i++) {
 		const struct address *address = &set->all[i].address;
 
-		if (address->scheme == ADDRESS_TCP && atoi(address->port) == port) {
+		if (address->scheme == ADDRESS_TCP && !set->all[i].borrowed &&
+		    atoi(address->port) == port) {
 			return true;
 		}
 	}

@@ -10,7 +10,7 @@
 
 #include "daemon/listen/listener.h"
 
-/* Is any handshake under way with one of SET's TCP listeners? Never blocks. */
+/* Is any handshake under way with one of SET's TCP listeners that are ours alone? Never blocks. */
 bool handshakes_are_pending(const struct listener_set *set);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "common/io.h"
 #include "common/resolve.h"
+#include "daemon/listen/inherited_socket.h"
 #include "daemon/listen/udp_socket.h"
 
 /* Cut by the kernel to net.core.somaxconn. */
@@ -387,6 +388,28 @@ int listener_open(struct listener_set *set, const struct address *address, uid_t
 		}
 	}
 	return result;
+}
+
+int listener_adopt(struct listener_set *set, int fd, const char *name,
+	struct listener_failure *failure)
+{
+	struct address address;
+	const char *why = NULL;
+	struct listener *listener = NULL;
+
+	*failure = (struct listener_failure){ .why = "" };
+	if (inherited_socket_prepare(fd, name, &address, &why) == 0) {
+		listener = append(set, &address);
+	}
+	if (!listener) {
+		failure->wrong = why != NULL;
+		snprintf(failure->why, sizeof(failure->why), "%s", why ? why : strerror(errno));
+		io_close(&fd);
+		return -1;
+	}
+	listener->fd = fd;
+	listener->borrowed = true;
+	return 0;
 }
 
 /*

@@ -27,6 +27,11 @@ struct listener {
 	int feed_fd;			/* XSI queues: the other end, until its thread takes it */
 	bool absent;			/* the host lacked its address when it was opened */
 	bool may_shrink;		/* UDP: its buffer, see udp_socket.h */
+	/*
+	 * Another process has it, too, and serves what is still in it when we stop: it is not shut
+	 * and not drained.
+	 */
+	bool borrowed;
 };
 
 struct listener_set {
@@ -62,6 +67,13 @@ bool listener_is_msgq(const struct listener *listener);
  * Returns 0, or -1 with *FAILURE filled; what was opened before stays in SET.
  */
 int listener_open(struct listener_set *set, const struct address *address, uid_t uid, gid_t gid,
+	struct listener_failure *failure);
+
+/*
+ * Append FD, a socket of another process that is called NAME, to SET, see inherited_socket.h. Takes
+ * FD. Returns 0, or -1 with *FAILURE filled.
+ */
+int listener_adopt(struct listener_set *set, int fd, const char *name,
 	struct listener_failure *failure);
 
 /*

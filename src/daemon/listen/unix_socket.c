@@ -252,7 +252,7 @@ static int bind_and_permit(int fd, const struct place *place, const struct addre
 	return path_fd;
 }
 
-static void enlarge_buffer(int fd)
+void unix_socket_enlarge_buffer(int fd)
 {
 	int bytes = SEND_BUFFER_BYTES;
 
@@ -279,7 +279,7 @@ static int put_in_place(int fd, int path_fd, const struct place *place,
 		fdpass_refuse(fd);
 	}
 	if (address->scheme == ADDRESS_UNIX_DGRAM) {
-		enlarge_buffer(fd);
+		unix_socket_enlarge_buffer(fd);
 		tell_senders(fd);
 	} else if (listen(fd, BACKLOG) < 0) {
 		return -1;

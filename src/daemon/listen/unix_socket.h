@@ -34,6 +34,9 @@ struct unix_socket_id {
  */
 int unix_socket_open(const struct address *address, struct unix_socket_id *id, const char **why);
 
+/* Give a datagram socket room for the answers that its clients have not read yet. */
+void unix_socket_enlarge_buffer(int fd);
+
 /*
  * Remove the name if it is still that file's. While the socket is open, no other file can have the
  * same number; so remove first, and close then.

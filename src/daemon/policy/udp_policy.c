@@ -148,36 +148,11 @@ static bool is_server(const struct udp_policy *policy, const struct sockaddr *pe
 	return policy->servers[port / WORD_BITS] >> port % WORD_BITS & 1;
 }
 
-static bool is_loopback(const struct sockaddr *peer)
+/* Also of IPv4 over a socket of both families. */
+static bool is_loopback(const struct in6_addr *address)
 {
-	if (peer->sa_family == AF_INET) {
-		const struct sockaddr_in *in = (const void *)peer;
-
-		return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-	}
-	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr);
-}
-
-/* Known of sockets that are bound to no address; the others are bound to that of one host. */
-static bool was_sent_to_many(struct msghdr *header)
-{
-	struct cmsghdr *control = CMSG_FIRSTHDR(header);
-
-	if (control && control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
-		struct in_pktinfo info;
-
-		/* The kernel's word for it: what was asked is no address to answer from. */
-		memcpy(&info, CMSG_DATA(control), sizeof(info));
-		return info.ipi_addr.s_addr != info.ipi_spec_dst.s_addr;
-	}
-	if (control && control->cmsg_level == IPPROTO_IPV6 &&
-	    control->cmsg_type == IPV6_PKTINFO) {
-		struct in6_pktinfo info;
-
-		memcpy(&info, CMSG_DATA(control), sizeof(info));
-		return IN6_IS_ADDR_MULTICAST(&info.ipi6_addr);
-	}
-	return false;
+	return IN6_IS_ADDR_V4MAPPED(address) ? address->s6_addr[12] == IN_LOOPBACKNET
+					     : IN6_IS_ADDR_LOOPBACK(address);
 }
 
 static bool is_in_any(const struct prefix *prefixes, unsigned count,
@@ -198,6 +173,40 @@ static void look_at_interfaces(struct udp_policy *policy, uint64_t now_ns)
 		(void)local_networks_read(&policy->networks);
 		policy->next_look_ns = now_ns + UDP_POLICY_LOOK_NS;
 	}
+}
+
+/* A socket of both families tells of IPv4 less than one of IPv4 alone. */
+static bool is_mapped_for_many(struct udp_policy *policy, const struct in6_addr *address)
+{
+	if (!IN6_IS_ADDR_V4MAPPED(address)) {
+		return false;
+	}
+	look_at_interfaces(policy, policy->clock());
+	return is_in_any(policy->nobody, NOBODY, address) ||
+	       local_networks_is_broadcast(&policy->networks, address);
+}
+
+/* Known of sockets that are bound to no address; the others are bound to that of one host. */
+static bool was_sent_to_many(struct udp_policy *policy, struct msghdr *header)
+{
+	struct cmsghdr *control = CMSG_FIRSTHDR(header);
+
+	if (control && control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+		struct in_pktinfo info;
+
+		/* The kernel's word for it: what was asked is no address to answer from. */
+		memcpy(&info, CMSG_DATA(control), sizeof(info));
+		return info.ipi_addr.s_addr != info.ipi_spec_dst.s_addr;
+	}
+	if (control && control->cmsg_level == IPPROTO_IPV6 &&
+	    control->cmsg_type == IPV6_PKTINFO) {
+		struct in6_pktinfo info;
+
+		memcpy(&info, CMSG_DATA(control), sizeof(info));
+		return IN6_IS_ADDR_MULTICAST(&info.ipi6_addr) ||
+		       is_mapped_for_many(policy, &info.ipi6_addr);
+	}
+	return false;
 }
 
 static bool may_leak(struct udp_policy *policy)
@@ -285,10 +294,10 @@ struct udp_verdict udp_policy_judge(struct udp_policy *policy, struct msghdr *he
 	if (is_server(policy, peer)) {
 		return drop(STATS_SOURCE_PORT);
 	}
-	if (was_sent_to_many(header)) {
+	if (was_sent_to_many(policy, header)) {
 		return drop(STATS_BROADCAST);
 	}
-	if (is_loopback(peer)) {
+	if (is_loopback(&address)) {
 		return (struct udp_verdict){ .answer = true };
 	}
 	return judge_stranger(policy, peer, kind);

@@ -11,6 +11,7 @@
 
 #include "common/compat.h"
 #include "common/io.h"
+#include "daemon/life/activation.h"
 
 /* What linux/landlock.h has, if there is one; the kernel says which of these rights it knows. */
 #define CREATE_RULESET_VERSION (1u << 0)
@@ -110,7 +111,8 @@ static void limit_to(struct domain *domain, int version)
 static bool needs_abstract_sockets(const struct settings *settings)
 {
 	const char *manager = getenv("NOTIFY_SOCKET");
-	bool needed = manager && manager[0] == '@';
+	/* A socket that a manager brings may be of any kind. */
+	bool needed = (manager && manager[0] == '@') || activation_count();
 
 	for (unsigned i = 0; i < settings->listen_count; i++) {
 		needed = needed || settings->listen[i].scheme == ADDRESS_UNIX_DGRAM;

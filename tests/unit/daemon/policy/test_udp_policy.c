@@ -265,6 +265,31 @@ static unsigned count_answers(const char *source, unsigned count)
 	return answered;
 }
 
+/* Of a socket of both families, as a service manager may bring it. */
+START_TEST(test_mapped)
+{
+	static const struct {
+		const char *source;
+		const char *to;
+		bool answer;
+	} cases[] = {
+		{ "::ffff:127.0.0.1", "::ffff:127.0.0.1", true },
+		{ "::ffff:10.0.0.1", "::ffff:10.0.0.2", true },
+		{ "::ffff:203.0.113.1", "::ffff:10.0.0.2", false },
+		{ "::ffff:10.0.0.1", "::ffff:224.0.0.1", false },
+		{ "::ffff:10.0.0.1", "::ffff:255.255.255.255", false },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct udp_verdict verdict = judge_of(cases[i].source, 40000, PROTOCOL_PLAIN,
+			cases[i].to, NULL);
+
+		ck_assert_msg(verdict.answer == cases[i].answer, "%s to %s", cases[i].source,
+			cases[i].to);
+	}
+}
+END_TEST
+
 START_TEST(test_rate)
 {
 	unsigned leaked;
@@ -428,6 +453,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_denied);
 	tcase_add_test(tcase, test_ports);
 	tcase_add_test(tcase, test_destinations);
+	tcase_add_test(tcase, test_mapped);
 	tcase_add_test(tcase, test_rate);
 	tcase_add_test(tcase, test_dry_run);
 	tcase_add_loop_test(tcase, test_a_flood_that_is_forged, 0, 3);
