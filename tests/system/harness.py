@@ -117,7 +117,7 @@ def as_nobody(argv):
     if os.geteuid() != 0:
         return list(argv)
     return ["setpriv", *_another_user(), "--inh-caps=-all", "--bounding-set=-all",
-            _within_reach(argv[0])] + list(argv[1:])
+            within_reach(argv[0])] + list(argv[1:])
 
 
 def _another_user():
@@ -129,11 +129,36 @@ def _another_user():
     return []
 
 
+def fork_as_nobody(what):
+    """A child of ours that does WHAT as an unprivileged user, see end_of(). Not a program of its
+    own: the tests, too, may lie where only root may enter."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setresgid(NOBODY, NOBODY, NOBODY)
+                os.setresuid(NOBODY, NOBODY, NOBODY)
+            what()
+            status = 0
+        except Exception as error:
+            print("#", repr(error), flush=True)
+        finally:
+            os._exit(status)
+    return child
+
+
+def end_of(child):
+    """Wait for CHILD. Returns its exit code, negative if a signal ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 _copies = {}
 
 
-def _within_reach(path):
-    """A built program may lie in a directory that only root may enter: copy it out of there."""
+def within_reach(path):
+    """What was built may lie in a directory that only root may enter: copy it out of there."""
     if not path.startswith(BUILD_DIR + os.sep):
         return path
     if path not in _copies:

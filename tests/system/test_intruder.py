@@ -97,7 +97,7 @@ class Surroundings:
         assert os.read(readable, 1) == b"x"
         os.close(readable)
         self.environment = {
-            "LD_PRELOAD": LIBRARY,
+            "LD_PRELOAD": harness.within_reach(LIBRARY),
             "INTRUDER_VICTIM": str(self.pid),
             "INTRUDER_ADDRESS": str(ctypes.addressof(memory)),
             "INTRUDER_PLACE": self.place,

@@ -27,30 +27,6 @@ def usual_bytes():
         return int(limit.read())
 
 
-def fork_as_nobody(what):
-    """A child that does WHAT as an unprivileged user. It needs to open nothing of ours, which may
-    lie where only root may enter."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            if os.geteuid() == 0:
-                os.setgroups([])
-                os.setresgid(harness.NOBODY, harness.NOBODY, harness.NOBODY)
-                os.setresuid(harness.NOBODY, harness.NOBODY, harness.NOBODY)
-            what()
-            status = 0
-        except Exception as error:
-            print("#", repr(error), flush=True)
-        finally:
-            os._exit(status)
-    return child
-
-
-def end_of(child):
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 class Queues(unittest.TestCase):
     count = 1
 
@@ -204,13 +180,13 @@ class Adoption(Queues):
                         status.perm.uid = status.perm.gid = 0
                         local.set_status(queue, status)
 
-                self.assertEqual(end_of(fork_as_nobody(make)), 0)
+                self.assertEqual(harness.end_of(harness.fork_as_nobody(make)), 0)
                 self.assertEqual(local.status(local.msgget(self.key)).perm.uid,
                                  0 if give_away else harness.NOBODY)
                 self.assertIn("another owner", self.refused("-l", "msgq://%d" % self.key))
                 # A root without CAP_SYS_ADMIN may not.
-                child = fork_as_nobody(lambda: local.remove(local.msgget(self.key)))
-                self.assertEqual(end_of(child), 0)
+                child = harness.fork_as_nobody(lambda: local.remove(local.msgget(self.key)))
+                self.assertEqual(harness.end_of(child), 0)
 
     def test_no_queue_is_left_in_the_system(self):
         script = 'echo 0 >/proc/sys/kernel/msgmni && exec "$0" -l msgq://%d' % self.key
@@ -425,7 +401,7 @@ class Vandals(Queues):
         self.serve("--quiet", keys="?mode=0666")
         seed = random.SystemRandom().getrandbits(32)
         print("# seed", seed, flush=True)
-        child = fork_as_nobody(lambda: poison(self.key, POISON, random.Random(seed)))
+        child = harness.fork_as_nobody(lambda: poison(self.key, POISON, random.Random(seed)))
         answered = 0
         try:
             while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
@@ -434,7 +410,7 @@ class Vandals(Queues):
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
-            status = end_of(child)
+            status = harness.end_of(child)
         self.assertEqual(status, 0)
         self.assertGreater(answered, 3)
         local.ask_msgq(self.key, timeout=1)

@@ -4,10 +4,9 @@
 import contextlib
 import ctypes
 import os
+import signal
 import socket
 import struct
-import subprocess
-import sys
 import threading
 import time
 import unittest
@@ -18,7 +17,6 @@ import local_clients as local
 
 SO_ATTACH_FILTER = 26
 QUICK_S = 2
-HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def half_open(stack, port):
@@ -108,30 +106,37 @@ class Stop(local.Sockets):
         key, = self.stack.enter_context(local.keys())
         daemon = self.serve("msgq://%d?mode=0666" % key)
         queue = local.msgget(key)
-        script = ("import sys; sys.path.insert(0, %r); import xsi; print('ready', flush=True)\n"
-                  "while True: xsi.msgrcv(%d)" % (HERE, queue))
-        thieves = [subprocess.Popen(harness.as_nobody([sys.executable, "-B", "-c", script]),
-                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                    text=True) for _ in range(3)]
+        thieves = [self.start_thief(queue) for _ in range(3)]
         try:
-            for thief in thieves:
-                self.wait_blocked(thief)
             # The server takes this one, and stands behind the thieves from then on.
             local.msgsnd(queue, 1, b"hello")
             harness.wait_for(lambda: "message hello" in daemon.log, what="the message")
             self.stops_quickly(daemon)
+            # Nor does it leave a queue that they could wait at.
             for thief in thieves:
-                self.assertEqual(thief.wait(5), 1)
+                harness.wait_for(lambda: harness.Process(thief).state == "Z", what="its end")
         finally:
             for thief in thieves:
-                thief.kill()
-                thief.communicate()
+                os.kill(thief, signal.SIGKILL)
+                harness.end_of(thief)
         self.assertFalse(local.exists(key) or local.exists(key | local.REPLY_BIT))
 
-    def wait_blocked(self, process):
-        self.assertEqual(process.stdout.readline(), "ready\n")
-        harness.wait_for(lambda: harness.Process(process.pid).state == "S",
-                         what="a reader that waits")
+    def start_thief(self, queue):
+        """A process that receives from QUEUE until there is none; it waits already."""
+        read_fd, write_fd = os.pipe()
+
+        def steal():
+            os.write(write_fd, b"?")
+            with contextlib.suppress(OSError):
+                while True:
+                    local.msgrcv(queue)
+
+        thief = harness.fork_as_nobody(steal)
+        os.close(write_fd)
+        with os.fdopen(read_fd, "rb") as ready:
+            self.assertEqual(ready.read(1), b"?")
+        harness.wait_for(lambda: harness.Process(thief).state == "S", what="a reader that waits")
+        return thief
 
 
 if __name__ == "__main__":
