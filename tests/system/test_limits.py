@@ -100,7 +100,7 @@ class Limits(unittest.TestCase):
             self.assertTrue(self.drops(daemon, "2001:db8:1:2:ffff::", "2001:db8::1"))
             waiting += self.fill(daemon, "2001:db8:1:3::1", 4, "2001:db8::1")
             waiting += [self.connect(daemon, source) for source in ("127.0.0.1", "::1") * 8]
-            self.assertRegex(daemon.log, "a connection is dropped: 198.18.0.1 may")
+            daemon.wait_log("a connection is dropped: 198.18.0.1 may")
             self.all_are_served(waiting)
             counts = clients.state_at_rest(self, daemon, "tcp")
             self.assertEqual((counts["replies"], counts["max-per-source"]), (32, 4))
@@ -123,7 +123,7 @@ class Limits(unittest.TestCase):
             waiting += [connect_as(OTHERS[1]) for _ in range(2)]
             # Whoever could as well stop the server has no limit of his own.
             waiting += [connect_as(0) for _ in range(20)]
-            self.assertRegex(daemon.log, "dropped: user %d may" % OTHERS[0])
+            daemon.wait_log("dropped: user %d may" % OTHERS[0])
             self.all_are_served(waiting)
             counts = clients.state_at_rest(self, daemon, "unix")
             self.assertEqual((counts["replies"], counts["max-per-source"]), (26, 1))
@@ -137,7 +137,7 @@ class Limits(unittest.TestCase):
                 lingering.append(self.connect(daemon, "127.0.0.1"))
                 self.assertFalse(self.is_dropped(lingering[-1]))
             self.assertEqual(clients.state_at_rest(self, daemon, "tcp")["replies"], 100)
-            self.assertRegex(daemon.log, r"state connections open=\d+\n")
+            daemon.wait_log(r"state connections open=\d+\n")
 
     def test_who_lingers_in_the_only_place(self):
         """Gives way, too, once looked at: long before its second is over."""
