@@ -13,6 +13,7 @@
 #define DEFAULT_TIMEOUT_NS (2 * CLOCK_S)
 #define DEFAULT_TRIES	   3
 #define DEFAULT_PARALLEL   10000
+#define DEFAULT_WATCH_NS   (2 * CLOCK_S)
 #define TRIES_MAX	   1000
 #define COUNT_MAX	   1000000
 
@@ -24,6 +25,7 @@ enum {
 	KEY_WAIT,
 	KEY_CSV,
 	KEY_MIN_UP,
+	KEY_ON_CHANGE,
 };
 
 static const struct cli_option table[] = {
@@ -46,6 +48,8 @@ static const struct cli_option table[] = {
 	{ KEY_CSV, "csv", NULL, "write comma-separated values", 0 },
 	{ 'c', "count", "N", "ask each host N times, and count answers and their times", 0 },
 	{ KEY_MIN_UP, "min-up", "N|N%", "succeed if at least so many hosts answer", 0 },
+	{ 'w', "watch", "DURATION", "ask again and again, and show what changes (2s)", 1 },
+	{ KEY_ON_CHANGE, "on-change", "COMMAND", "run COMMAND for each change --watch sees", 0 },
 	{ 'q', "quiet", NULL, "leave failures to the exit code", 0 },
 	{ 'h', "help", NULL, "show this help", 0 },
 	{ 'V', "version", NULL, "show the version", 0 },
@@ -137,6 +141,23 @@ static int parse_min_up(struct options *options, const char *text)
 	return 0;
 }
 
+static int parse_watch(struct options *options, const char *text, const char *next)
+{
+	options->watch = true;
+	if (!text) {
+		return refuse_separate_duration("watch", next);
+	}
+	if (parse_duration("watch", text, &options->watch_ns) < 0) {
+		return -1;
+	}
+	if (!options->watch_ns) {
+		cli_complain(&client_options_cli, "--watch=%s: no host can be asked that often",
+			text);
+		return -1;
+	}
+	return 0;
+}
+
 static int add_file(struct options *options, const char *path)
 {
 	if (options->file_count == HOSTS_FILES_MAX) {
@@ -156,6 +177,7 @@ static int take_value(struct options *options, int key, const char *argument, co
 	case KEY_TIMEOUT:
 		return parse_timeout(&options->ask, argument);
 	case KEY_TRIES:
+		options->has_tries = true;
 		return parse_number("tries", argument, TRIES_MAX, &options->ask.tries);
 	case KEY_WAIT:
 		return parse_wait(&options->ask, argument, next);
@@ -167,6 +189,11 @@ static int take_value(struct options *options, int key, const char *argument, co
 		return parse_number("count", argument, COUNT_MAX, &options->count);
 	case KEY_MIN_UP:
 		return parse_min_up(options, argument);
+	case 'w':
+		return parse_watch(options, argument, next);
+	case KEY_ON_CHANGE:
+		options->on_change = argument;
+		return 0;
 	default:
 		return -1;
 	}
@@ -227,6 +254,18 @@ static int check(struct options *options)
 		cli_complain(&client_options_cli, "--json: this build has no jansson");
 		return -1;
 	}
+	if (options->on_change && !options->watch) {
+		cli_complain(&client_options_cli, "--on-change: only --watch sees changes");
+		return -1;
+	}
+	if (options->on_change && !options->on_change[strspn(options->on_change, " \t")]) {
+		cli_complain(&client_options_cli, "--on-change: the command is empty");
+		return -1;
+	}
+	if (options->watch && options->count) {
+		cli_complain(&client_options_cli, "--watch and --count do not go together");
+		return -1;
+	}
 	options->table = options->table || options->sorted || options->reverse ||
 			 options->file_count || options->count;
 	return 0;
@@ -242,6 +281,7 @@ enum options_action client_options_parse(struct options *options, int argc, char
 			.tries = DEFAULT_TRIES },
 		.bare = ADDRESS_TCP,
 		.parallel = DEFAULT_PARALLEL,
+		.watch_ns = DEFAULT_WATCH_NS,
 		.sort = REPORT_BY_NAME,
 	};
 	while ((key = cli_next(&client_options_cli, argc, argv, &argument)) != CLI_END) {

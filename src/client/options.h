@@ -29,6 +29,7 @@ enum options_format {
 struct options {
 	struct ask_options ask;
 	enum address_scheme bare;	/* of a HOST without a scheme */
+	bool has_tries;
 	unsigned parallel;
 	uint64_t interval_ns;
 	unsigned count;			/* of rounds that are counted; 0: ask once */
@@ -41,6 +42,9 @@ struct options {
 	double min_up;			/* hosts, or per cent of them */
 	bool min_up_is_percent;
 	bool quiet;
+	bool watch;
+	uint64_t watch_ns;		/* from the beginning of one round to that of the next */
+	const char *on_change;		/* NULL: no command */
 	const char *files[HOSTS_FILES_MAX];
 	unsigned file_count;
 	char **words;			/* the operands */

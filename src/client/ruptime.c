@@ -11,6 +11,7 @@
 #include "client/options.h"
 #include "client/single.h"
 #include "client/survey.h"
+#include "client/watch/watch.h"
 #include "common/io.h"
 #include "common/thread.h"
 
@@ -64,6 +65,8 @@ static int ask(const struct options *options)
 	}
 	if (gather(options, &targets, &from_file) < 0) {
 		result = SURVEY_USAGE;
+	} else if (options->watch) {
+		result = watch_run(options, &targets);
 	} else if (targets.count == 1 && !from_file && !options->table && !options->has_min_up &&
 		   options->format == OPTIONS_TEXT) {
 		result = single_run(options, &targets);

@@ -121,14 +121,10 @@ static int ask_in_rounds(struct survey *survey)
 /* A host that has answered in any round is up. */
 static void judge_counts(struct report *report)
 {
-	report_begin_round(report);
 	for (size_t i = 0; i < report->targets->count; i++) {
-		bool up = report->counts[i].answered > 0;
-
-		report->rows[i].state = up ? REPORT_UP : REPORT_DOWN;
-		report->up += up;
-		report->down += !up;
+		report->rows[i].state = report->counts[i].answered ? REPORT_UP : REPORT_DOWN;
 	}
+	report_recount(report);
 }
 
 static int write_table(struct survey *survey, const uint32_t *order)

@@ -7,8 +7,6 @@
 /* Descriptors that are for no host: the standard ones, the loop's, those of the C library. */
 #define RESERVED_FDS 64
 
-static rlim_t limit_before;
-
 unsigned fd_limit_raise(void)
 {
 	struct rlimit limit;
@@ -17,10 +15,11 @@ unsigned fd_limit_raise(void)
 		return UINT32_MAX;
 	}
 	if (limit.rlim_cur < limit.rlim_max) {
-		limit_before = limit.rlim_cur;
+		const rlim_t before = limit.rlim_cur;
+
 		limit.rlim_cur = limit.rlim_max;
 		if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
-			limit.rlim_cur = limit_before;
+			limit.rlim_cur = before;
 		}
 	}
 	if (limit.rlim_cur <= 2 * RESERVED_FDS) {
@@ -28,14 +27,4 @@ unsigned fd_limit_raise(void)
 	}
 	return limit.rlim_cur - RESERVED_FDS < UINT32_MAX ? (unsigned)limit.rlim_cur - RESERVED_FDS
 							   : UINT32_MAX;
-}
-
-void fd_limit_restore(void)
-{
-	struct rlimit limit;
-
-	if (limit_before && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit_before;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-	}
 }

@@ -11,7 +11,4 @@
  */
 unsigned fd_limit_raise(void);
 
-/* Lower it again to what it was, for a program that is to be executed. */
-void fd_limit_restore(void);
-
 #endif

@@ -40,6 +40,16 @@ void report_begin_round(struct report *report)
 	report->broken = 0;
 }
 
+void report_recount(struct report *report)
+{
+	report->up = 0;
+	report->down = 0;
+	for (size_t i = 0; i < report->targets->count; i++) {
+		report->up += report->rows[i].state == REPORT_UP;
+		report->down += report->rows[i].state == REPORT_DOWN;
+	}
+}
+
 static void count(struct report_count *count, const struct ask_outcome *outcome)
 {
 	uint64_t rtt_ns = outcome->answer.rtt_ns;

@@ -56,8 +56,11 @@ void report_fini(struct report *report);
 /* The outcome for target AT, in place of what was known. Returns 0, or -1 with errno ENOMEM. */
 int report_take(struct report *report, size_t at, const struct ask_outcome *outcome);
 
-/* Forget who is up and down, to ask again; counts and rows stay. */
+/* Forget how many are up and down, to ask again; counts and rows stay. */
 void report_begin_round(struct report *report);
+
+/* Count anew how many rows are up and down: also those of an earlier round. */
+void report_recount(struct report *report);
 
 /* The target's text, printable: in BUF, of SIZE bytes, if it has to be escaped. */
 const char *report_name(const struct report *report, size_t at, char *buf, size_t size);
