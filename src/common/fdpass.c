@@ -77,11 +77,11 @@ ssize_t fdpass_skip(int sock_fd, void *buf, size_t size)
 	return got;
 }
 
-void fdpass_refuse(int sock_fd)
+int fdpass_refuse(int sock_fd)
 {
 	int zero = 0;
 
-	(void)setsockopt(sock_fd, SOL_SOCKET, SO_PASSRIGHTS, &zero, sizeof(zero));
+	return setsockopt(sock_fd, SOL_SOCKET, SO_PASSRIGHTS, &zero, sizeof(zero));
 }
 
 enum fdpass_result fdpass_receive(int sock_fd, int *passed_fd)
@@ -103,6 +103,10 @@ enum fdpass_result fdpass_receive(int sock_fd, int *passed_fd)
 		return errno == EAGAIN || errno == EINTR ? FDPASS_LATER : FDPASS_END;
 	}
 	count = collect(&header, passed_fd);
+	/* The buffer has room for all that can come: what is cut is cut for want of descriptors. */
+	if (count == 0 && (header.msg_flags & MSG_CTRUNC)) {
+		return FDPASS_SHORTAGE;
+	}
 	if (count > 1 || (header.msg_flags & MSG_CTRUNC)) {
 		fdpass_discard(passed_fd);
 		return FDPASS_TOO_MANY;

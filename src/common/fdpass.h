@@ -24,7 +24,8 @@
 enum fdpass_result {
 	FDPASS_GOT,		/* exactly one descriptor, which the caller owns now */
 	FDPASS_NONE,		/* data without a descriptor */
-	FDPASS_TOO_MANY,	/* more than one, or more than we could take in; all were closed */
+	FDPASS_TOO_MANY,	/* more than one; all were closed */
+	FDPASS_SHORTAGE,	/* this process had no descriptor left to take one in: it is lost */
 	FDPASS_END,		/* the peer has closed, or the socket has failed */
 	FDPASS_LATER,		/* nothing to receive yet */
 };
@@ -54,7 +55,10 @@ void fdpass_discard_all(struct msghdr *header);
  */
 ssize_t fdpass_skip(int sock_fd, void *buf, size_t size);
 
-/* Let nobody pass descriptors to SOCK_FD and what it accepts, where the kernel knows how (6.16). */
-void fdpass_refuse(int sock_fd);
+/*
+ * Let no client pass descriptors to SOCK_FD and what it accepts. Returns 0, or -1 with errno where
+ * the kernel does not know how (before 6.16).
+ */
+int fdpass_refuse(int sock_fd);
 
 #endif

@@ -37,6 +37,7 @@ static const char *const drop_names[STATS_DROPS] = {
 	[STATS_MAX_CONNECTIONS] = "max-connections",
 	[STATS_MAX_PER_SOURCE] = "max-per-source",
 	[STATS_NOT_ALLOWED] = "not-allowed",
+	[STATS_SHORTAGE] = "shortage",
 	[STATS_STALLED] = "stalled",
 };
 

@@ -36,9 +36,10 @@ enum stats_drop {
 	STATS_MAX_CONNECTIONS,	/* more than may be open in all */
 	STATS_MAX_PER_SOURCE,	/* more than may be open from one source */
 	STATS_NOT_ALLOWED,	/* tcp, udp: its source may not ask */
+	STATS_SHORTAGE,		/* fdpass: no descriptor was left to take in the one that came */
 	STATS_STALLED,		/* unix-dgram: answers to its user wait for a file system */
 };
-#define STATS_DROPS 19
+#define STATS_DROPS 20
 
 /* Enough for what stats_format() writes. */
 #define STATS_TEXT_BYTES (128 + STATS_DROPS * 40)

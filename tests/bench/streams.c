@@ -71,10 +71,9 @@ static void close_kept(int conn_fd)
 	static const union connections_peer peer = { .any = { .sa_family = AF_INET } };
 	unsigned source;
 
-	connections_enter(connections, conn_fd, &peer, &source);
+	connections_enter(connections, conn_fd, 1, &peer, &source);
 	(void)!send(conn_fd, line, LINE_BYTES, MSG_MORE | MSG_DONTWAIT);
-	shutdown(conn_fd, SHUT_WR);
-	lingering_add(closing, conn_fd, source, false, clock_now_ns());
+	lingering_add(closing, conn_fd, source, false, false, clock_now_ns());
 }
 
 static void close_merged(int conn_fd)

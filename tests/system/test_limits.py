@@ -153,8 +153,26 @@ class Limits(unittest.TestCase):
         clients.state(daemon)
         return daemon.log[daemon.log.rindex("state tcp"):]
 
+    def test_who_is_gone_has_no_place_during_a_long_run(self):
+        """The only worker runs the command when they close; there is a place all the same."""
+        slow = harness.fake_command(self.directory, "sleep 1; echo up", "slow")
+        with harness.Daemon("-l", "tcp://127.0.0.1:0", "--max-connections=4", "-w", "1",
+                            "--run-timeout=1m", command=slow) as daemon:
+            waiting = [self.connect(daemon, "127.0.0.1") for _ in range(3)]
+            # In the next run, which begins when the three get their line.
+            harness.wait_for(lambda: clients.state(daemon).get("tcp", {}).get("requests") == 3,
+                             what="three requests")
+            last = self.connect(daemon, "127.0.0.1")
+            for sock in waiting:
+                self.assertEqual(clients.read_to_end(sock), b"up\n")
+                sock.close()
+            more = [self.connect(daemon, "127.0.0.1") for _ in range(3)]
+            for sock in [last] + more:
+                self.assertEqual(clients.read_to_end(sock), b"up\n")
+
     def test_who_waits_at_the_gate_counts(self):
-        with self.serve("--max-connections=8", "--max-per-source=8") as daemon:
+        # Each counts as two: itself, and the descriptor that it is to pass.
+        with self.serve("--max-connections=16", "--max-per-source=8") as daemon:
             for _ in range(8):
                 self.stack.enter_context(local.connect("fdpass", self.path("fdpass")))
             harness.wait_for(

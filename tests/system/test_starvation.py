@@ -169,6 +169,31 @@ class Starvation(unittest.TestCase):
                 sock.close()
             self.expect_relief(daemon, self.ask_timed(daemon))
 
+    def test_descriptors_that_are_passed(self):
+        """Each client gets its line once there is a descriptor, or is told the true reason."""
+        self.command("sleep 0.3; exec uptime")
+        path = os.path.join(self.directory, "fdpass")
+        with harness.Daemon(
+                "-l", "fdpass://" + path, "-l", "tcp://127.0.0.1:0",
+                command=os.path.join(self.directory, "uptime"), preexec_fn=lambda:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (LIMIT, LIMIT))) as daemon:
+            at_rest = daemon.descriptors()
+            told = {}
+            with open(os.devnull, "wb") as sink:
+                waiting = [self.stack.enter_context(local.connect("fdpass", path))
+                           for _ in range(80)]
+                for sock in waiting:
+                    local.send_fds(sock, [sink.fileno()])
+                for sock in waiting:
+                    answer = clients.read_to_end(sock)
+                    sock.close()
+                    told[answer] = told.get(answer, 0) + 1
+            print("#", told)
+            self.assertGreater(told.pop(b"\0"), 60)
+            self.assertLessEqual(set(told), {
+                b"error: the server had no descriptor left: try again\n"})
+            harness.wait_for(lambda: daemon.descriptors() <= at_rest, 5, "all to be closed")
+
     def test_accept_that_fails(self):
         """For a reason that lasts, such as a filter of the kernel's: no spin, and it is told."""
         command = os.path.join(self.directory, "uptime")

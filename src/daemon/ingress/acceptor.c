@@ -109,12 +109,17 @@ static void welcome(struct ingress *acceptor, const struct listener *listener, i
 	const struct acceptor *state = acceptor->state;
 	unsigned source;
 	enum connections_verdict verdict =
-		connections_enter(acceptor->connections, conn_fd, peer, &source);
+		connections_enter(acceptor->connections, conn_fd, state->hooks->descriptors, peer,
+			&source);
 
 	stats_add(&acceptor->counters->requests[listener->address.scheme], 1);
 	if (verdict != CONNECTIONS_WELCOME) {
 		refuse(acceptor, listener, conn_fd, peer, verdict);
-		connections_reset(acceptor->connections, &conn_fd, source);
+		if (state->hooks->refused) {
+			state->hooks->refused(acceptor, &conn_fd, source);
+		} else {
+			connections_reset(acceptor->connections, &conn_fd, source);
+		}
 		request_pool_untake(acceptor->pool, request);
 		return;
 	}
@@ -128,10 +133,18 @@ static void welcome(struct ingress *acceptor, const struct listener *listener, i
 	state->hooks->accepted(acceptor, request, batch);
 }
 
+static enum turn starve(struct ingress *acceptor, int error)
+{
+	static struct log_limit limit;
+
+	connections_shortage(acceptor->connections);
+	log_limited(&limit, "accepting pauses: %s", strerror(error));
+	return TURN_STARVED;
+}
+
 /* What an ERROR of accept4() means. */
 static enum turn judge_failure(struct ingress *acceptor, int error)
 {
-	static struct log_limit starved;
 	static struct log_limit failed;
 	const struct acceptor *state = acceptor->state;
 
@@ -143,14 +156,19 @@ static enum turn judge_failure(struct ingress *acceptor, int error)
 		return TURN_OVER;
 	}
 	if (io_is_shortage(error)) {
-		connections_shortage(acceptor->connections);
-		log_limited(&starved, "accepting pauses: %s", strerror(error));
-		return TURN_STARVED;
+		return starve(acceptor, error);
 	}
 	/* That of one connection, which is gone; or one that lasts, such as a filter's EPERM. */
 	stats_add(&acceptor->counters->accept_failures, 1);
 	log_limited(&failed, "accepting fails, and is tried again: %s", strerror(error));
 	return TURN_FAILED;
+}
+
+static bool is_ready(struct ingress *acceptor)
+{
+	const struct acceptor *state = acceptor->state;
+
+	return !state->hooks->ready || state->hooks->ready(acceptor);
 }
 
 static enum turn accept_turn(struct ingress *acceptor, const struct listener *listener)
@@ -167,6 +185,11 @@ static enum turn accept_turn(struct ingress *acceptor, const struct listener *li
 		int conn_fd;
 
 		if (!request) {
+			break;
+		}
+		if (!is_ready(acceptor)) {
+			request_pool_untake(acceptor->pool, request);
+			turn = starve(acceptor, errno);
 			break;
 		}
 		conn_fd = accept4(listener->fd, &peer.any, &peer_len, SOCK_CLOEXEC);
@@ -269,10 +292,14 @@ static void accept_until_stop(struct ingress *acceptor)
 		if (state->unmute_ns <= clock_now_ns()) {
 			unmute(acceptor);
 		}
-		if (state->hooks->turn) {
-			state->hooks->turn(acceptor);
+		if (!is_ready(acceptor)) {
+			round = starve(acceptor, errno);
+		} else {
+			if (state->hooks->turn) {
+				state->hooks->turn(acceptor);
+			}
+			round = accept_round(acceptor);
 		}
-		round = accept_round(acceptor);
 		pause_ms = round == TURN_STARVED ? next_pause_ms(state, pause_ms) : 0;
 		if (round == TURN_EMPTY) {
 			ingress_rest(acceptor);
@@ -343,6 +370,7 @@ static void queue_stream(struct ingress *acceptor, struct request *request,
 
 static const struct acceptor_hooks streams = {
 	.thread_name = "acceptor",
+	.descriptors = 1,
 	.accepted = queue_stream,
 	.drain = await_handshakes,
 };

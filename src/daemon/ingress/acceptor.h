@@ -11,6 +11,7 @@
 /* What a role does besides accepting. All of it runs in the thread, and none of it may block. */
 struct acceptor_hooks {
 	const char *thread_name;
+	unsigned descriptors;		/* of each client, see connections_enter() */
 
 	/*
 	 * A connection was accepted and counted. REQUEST names its listener, descriptor and source.
@@ -19,7 +20,14 @@ struct acceptor_hooks {
 	void (*accepted)(struct ingress *ingress, struct request *request,
 		struct request_batch *batch);
 
-	/* The rest may be NULL. In each turn of the loop, before the listeners. */
+	/* The rest may be NULL. Can another client be served now? If not, accepting pauses. */
+	bool (*ready)(struct ingress *ingress);
+	/*
+	 * A connection is one too many, and counted as such. Takes *CONN_FD, which counts for
+	 * SOURCE. NULL: it is reset.
+	 */
+	void (*refused)(struct ingress *ingress, int *conn_fd, unsigned source);
+	/* In each turn of the loop, before the listeners. */
 	void (*turn)(struct ingress *ingress);
 	/* When turn() must be called at the latest; CLOCK_NEVER: no need. */
 	uint64_t (*due_ns)(struct ingress *ingress);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/fdpass.h"
 #include "common/io.h"
 #include "common/resolve.h"
 #include "daemon/listen/inherited_socket.h"
@@ -340,6 +341,7 @@ static int open_unix(struct listener_set *set, const struct address *address, co
 		return -1;
 	}
 	listener->fd = unix_socket_open(address, &listener->file, why);
+	listener->may_pass = address->scheme == ADDRESS_FDPASS || fdpass_refuse(listener->fd) < 0;
 	return listener->fd < 0 ? -1 : 0;
 }
 

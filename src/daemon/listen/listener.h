@@ -26,6 +26,7 @@ struct listener {
 	struct msgq_replies *replies;	/* XSI queues: sends replies; owned */
 	int feed_fd;			/* XSI queues: the other end, until its thread takes it */
 	bool absent;			/* the host lacked its address when it was opened */
+	bool may_pass;			/* clients may send descriptors, see fdpass_refuse() */
 	bool may_shrink;		/* UDP: its buffer, see udp_socket.h */
 	/*
 	 * Another process has it, too, and serves what is still in it when we stop: it is not shut

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/fdpass.h"
 #include "common/io.h"
 #include "common/own_lock.h"
 #include "common/resolve.h"
@@ -275,9 +274,6 @@ static int put_in_place(int fd, int path_fd, const struct place *place,
 	struct stat st;
 	struct stat placed;
 
-	if (address->scheme != ADDRESS_FDPASS) {
-		fdpass_refuse(fd);
-	}
 	if (address->scheme == ADDRESS_UNIX_DGRAM) {
 		unix_socket_enlarge_buffer(fd);
 		tell_senders(fd);

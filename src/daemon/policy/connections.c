@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table is a hash table with chains of nodes. All of it belongs to whoever has the lock, but
- * for the counts: so a connection that closes, on any thread, decrements the count of its node and
- * touches nothing else. A node whose count is 0 is dead: it is unlinked when somebody comes by, or
- * when all nodes are used up. There are twice as many as can be alive: then as many dead ones are
+ * The table is a hash table with chains of nodes. The lock protects all of it but the counts: so a
+ * connection that closes, on any thread, decrements the count of its node and touches nothing else.
+ * A node whose count is 0 is dead: it is unlinked when its chain is searched, or when all nodes are
+ * used up. There are twice as many as can be alive: then as many dead ones are
  * found as there may be connections, and the search costs each connection next to nothing.
  *
  * All atomics are relaxed: they count, and order nothing.
@@ -24,9 +24,13 @@
 #include <unistd.h>
 
 #include "common/cache.h"
+#include "common/clock.h"
 #include "common/io.h"
 
 #define DEFAULT_MAX 16384
+
+/* After a look at the connections that were answered there is none for so many times as long. */
+#define REAP_REST 16
 
 /* What the server needs besides connections: listeners, the runner, descriptors passed to it. */
 #define RESERVED_DESCRIPTORS 64
@@ -35,8 +39,8 @@
 #define KEY_IPV4 0x0000ffff00000000ull
 #define KEY_USER 0x0000fffe00000000ull
 
-/* Node 0 stands for no node, and the first for users who were not asked who they are. */
-enum { NO_NODE, UNASKED_NODE, FIRST_NODE };
+/* Node 0 stands for no node. */
+enum { NO_NODE, FIRST_NODE };
 
 struct node {
 	uint64_t key;
@@ -51,13 +55,16 @@ struct connections {
 	unsigned room;			/* as far as we know */
 	uid_t own_uid;
 	struct access access;
-	uint64_t multiplier;		/* of the hash: random, so that nobody can aim at a chain */
+	uint64_t multiplier;		/* of the hash: random, against aiming at a chain */
 	unsigned bits;
 	uint32_t *buckets;
 	struct node *nodes;
 	uint32_t nodes_end;
 	uint32_t fresh;			/* nodes from here on were never used */
 	uint32_t dead;			/* those that have been unlinked */
+	pthread_mutex_t reapers_lock;	/* protects what follows */
+	struct connections_reaper *reapers;
+	uint64_t reap_ns;		/* when the next look is due */
 	/* Written by every thread. */
 	_Alignas(CACHE_LINE_BYTES) _Atomic unsigned open;
 	_Alignas(CACHE_LINE_BYTES) _Atomic unsigned crowd;	/* more than that is one */
@@ -109,6 +116,7 @@ struct connections *connections_new(unsigned max, unsigned max_per_source,
 	}
 	memset(connections, 0, sizeof(*connections));
 	pthread_mutex_init(&connections->lock, NULL);
+	pthread_mutex_init(&connections->reapers_lock, NULL);
 	connections->max = max;
 	connections->max_per_source = max_per_source;
 	connections->access = access ? *access : (struct access){ .by_default = true };
@@ -137,6 +145,7 @@ struct connections *connections_new(unsigned max, unsigned max_per_source,
 void connections_free(struct connections *connections)
 {
 	if (connections) {
+		pthread_mutex_destroy(&connections->reapers_lock);
 		pthread_mutex_destroy(&connections->lock);
 		free(connections->nodes);
 		free(connections->buckets);
@@ -179,7 +188,7 @@ static uint32_t take_unused(struct connections *connections)
 	}
 	if (!i) {
 		for (uint32_t bucket = 0; bucket < 1u << connections->bits; bucket++) {
-			/* The key of nobody: as a prefix it would be one of multicast. */
+			/* The key of no source: as a prefix it would be one of multicast. */
 			search_chain(connections, &connections->buckets[bucket], UINT64_MAX);
 		}
 		i = connections->dead;
@@ -268,65 +277,105 @@ static bool key_of(const struct connections *connections, int conn_fd,
 	return uid != 0 && uid != connections->own_uid;
 }
 
-/* Find the SOURCE of a connection. Returns how many it has, or 0 if that is of no interest. */
-static unsigned find_source(struct connections *connections, int conn_fd,
+/* Count the connection for its source, in *SOURCE. Lock held. */
+static enum connections_verdict enter_source(struct connections *connections, int conn_fd,
 	const union connections_peer *peer, unsigned *source)
 {
-	unsigned unasked = 0;
 	uint64_t key;
+	uint32_t node;
 
-	*source = NO_NODE;
-	if (peer->any.sa_family == AF_UNIX) {
-		unasked = count_of(connections, UNASKED_NODE);
-		/* Asking is dear, and as long as there are few it is nobody who has many. */
-		if (unasked < connections->max_per_source / 2) {
-			*source = UNASKED_NODE;
-			return unasked;
-		}
-	}
 	if (!key_of(connections, conn_fd, peer, &key)) {
-		return 0;
+		return CONNECTIONS_WELCOME;
 	}
-	*source = node_of(connections, key);
-	return unasked + count_of(connections, *source);
-}
-
-/* Lock held. OPEN: how many are, with this one. */
-static enum connections_verdict enter(struct connections *connections, unsigned open, int conn_fd,
-	const union connections_peer *peer, unsigned *source)
-{
-	if (open > connections->room) {
-		set_room(connections, open);
-	}
-	if (find_source(connections, conn_fd, peer, source) >= connections->max_per_source) {
-		*source = NO_NODE;
+	node = node_of(connections, key);
+	if (count_of(connections, node) >= connections->max_per_source) {
 		return CONNECTIONS_TOO_MANY_OF_SOURCE;
 	}
-	if (*source) {
-		atomic_fetch_add_explicit(&connections->nodes[*source].count, 1,
-			memory_order_relaxed);
-	}
+	atomic_fetch_add_explicit(&connections->nodes[node].count, 1, memory_order_relaxed);
+	*source = node;
 	return CONNECTIONS_WELCOME;
 }
 
-enum connections_verdict connections_enter(struct connections *connections, int conn_fd,
+static enum connections_verdict enter(struct connections *connections, int conn_fd,
 	const union connections_peer *peer, unsigned *source)
 {
-	unsigned open =
-		1 + atomic_fetch_add_explicit(&connections->open, 1, memory_order_relaxed);
+	unsigned open = connections_open(connections);
 	enum connections_verdict verdict;
 
-	*source = NO_NODE;
-	if (!may_ask(connections, peer)) {
-		return CONNECTIONS_NOT_ALLOWED;
-	}
 	if (open > connections->max) {
 		return CONNECTIONS_TOO_MANY;
 	}
 	pthread_mutex_lock(&connections->lock);
-	verdict = enter(connections, open, conn_fd, peer, source);
+	if (open > connections->room) {
+		set_room(connections, open);
+	}
+	verdict = enter_source(connections, conn_fd, peer, source);
 	pthread_mutex_unlock(&connections->lock);
 	return verdict;
+}
+
+/*
+ * Have the connections closed that were answered and whose clients have gone, whatever the threads
+ * do that keep them. A flood must not buy a look at all of them with each connection: so it takes
+ * but a small part of the time. Returns whether that was done.
+ */
+static bool reap(struct connections *connections)
+{
+	uint64_t now_ns = clock_now_ns();
+	bool due;
+
+	pthread_mutex_lock(&connections->reapers_lock);
+	due = now_ns >= connections->reap_ns;
+	if (due) {
+		for (struct connections_reaper *r = connections->reapers; r; r = r->next) {
+			r->reap(r->owner);
+		}
+		connections->reap_ns = clock_now_ns() + REAP_REST * (clock_now_ns() - now_ns);
+	}
+	pthread_mutex_unlock(&connections->reapers_lock);
+	return due;
+}
+
+enum connections_verdict connections_enter(struct connections *connections, int conn_fd,
+	unsigned descriptors, const union connections_peer *peer, unsigned *source)
+{
+	enum connections_verdict verdict;
+
+	atomic_fetch_add_explicit(&connections->open, descriptors, memory_order_relaxed);
+	*source = NO_NODE;
+	if (!may_ask(connections, peer)) {
+		return CONNECTIONS_NOT_ALLOWED;
+	}
+	verdict = enter(connections, conn_fd, peer, source);
+	if (verdict != CONNECTIONS_WELCOME && reap(connections)) {
+		verdict = enter(connections, conn_fd, peer, source);
+	}
+	return verdict;
+}
+
+void connections_release(struct connections *connections)
+{
+	atomic_fetch_sub_explicit(&connections->open, 1, memory_order_relaxed);
+}
+
+void connections_add_reaper(struct connections *connections, struct connections_reaper *reaper)
+{
+	pthread_mutex_lock(&connections->reapers_lock);
+	reaper->next = connections->reapers;
+	connections->reapers = reaper;
+	pthread_mutex_unlock(&connections->reapers_lock);
+}
+
+void connections_remove_reaper(struct connections *connections, struct connections_reaper *reaper)
+{
+	struct connections_reaper **link = &connections->reapers;
+
+	pthread_mutex_lock(&connections->reapers_lock);
+	while (*link != reaper) {
+		link = &(*link)->next;
+	}
+	*link = reaper->next;
+	pthread_mutex_unlock(&connections->reapers_lock);
 }
 
 void connections_close(struct connections *connections, int *conn_fd, unsigned source)
@@ -352,6 +401,7 @@ void connections_reset(struct connections *connections, int *conn_fd, unsigned s
 
 void connections_shortage(struct connections *connections)
 {
+	(void)reap(connections);
 	pthread_mutex_lock(&connections->lock);
 	set_room(connections, connections_open(connections));
 	pthread_mutex_unlock(&connections->lock);
@@ -388,6 +438,6 @@ void connections_format_source(int conn_fd, const union connections_peer *peer, 
 	} else if (get_user(conn_fd, &uid)) {
 		snprintf(text, size, "user %u", uid);
 	} else {
-		snprintf(text, size, "somebody");
+		snprintf(text, size, "a user that the kernel does not tell");
 	}
 }

@@ -7,7 +7,10 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "common/clock.h"
 #include "common/fdpass.h"
@@ -28,6 +31,7 @@ struct stream {
 	int conn_fd;
 	unsigned source;
 	bool records;
+	bool may_pass;
 };
 
 struct list {
@@ -37,6 +41,8 @@ struct list {
 
 struct lingering {
 	struct connections *connections;
+	struct connections_reaper reaper;
+	pthread_mutex_t lock;		/* protects what follows: another thread may reap */
 	unsigned count;
 	struct list unused;
 	struct list looked[LOOKS];	/* by how often their streams were looked at */
@@ -65,38 +71,11 @@ static struct stream *remove_first(struct list *list)
 	return stream;
 }
 
-struct lingering *lingering_new(unsigned capacity, struct connections *connections)
-{
-	struct lingering *lingering =
-		calloc(1, sizeof(*lingering) + capacity * sizeof(struct stream));
-
-	if (!lingering) {
-		return NULL;
-	}
-	lingering->connections = connections;
-	for (unsigned i = 0; i < capacity; i++) {
-		append(&lingering->unused, &lingering->streams[i]);
-	}
-	return lingering;
-}
-
 static void close_stream(struct lingering *lingering, struct stream *stream)
 {
 	connections_close(lingering->connections, &stream->conn_fd, stream->source);
 	append(&lingering->unused, stream);
 	lingering->count--;
-}
-
-void lingering_free(struct lingering *lingering)
-{
-	if (lingering) {
-		for (unsigned looks = 0; looks < LOOKS; looks++) {
-			while (lingering->looked[looks].first) {
-				close_stream(lingering, remove_first(&lingering->looked[looks]));
-			}
-		}
-		free(lingering);
-	}
 }
 
 static bool has_hung_up(int conn_fd)
@@ -125,6 +104,17 @@ static bool has_ended(const struct stream *stream)
 		total += got ? got : READ_BYTES;
 	}
 	return false;
+}
+
+/*
+ * Has the client closed, and left nothing to be read? Any message may hold a descriptor, and to
+ * close that may take as long as its owner likes: the thread that reaps must not touch one.
+ */
+static bool has_left(const struct stream *stream)
+{
+	int unread = 0;
+
+	return !stream->records && ioctl(stream->conn_fd, FIONREAD, &unread) == 0 && unread == 0;
 }
 
 /* Look at the first stream of a list, unless it is SILENT, and move it to where it belongs now. */
@@ -181,8 +171,82 @@ static bool make_room(struct lingering *lingering, unsigned looks)
 	return false;
 }
 
+/* Close those of the first streams of a list that have ended; keep the others, in order. */
+static void reap_some(struct lingering *lingering, struct list *list, struct list *kept)
+{
+	struct pollfd ends[AT_ONCE];
+	const struct stream *stream = list->first;
+	unsigned count = 0;
+	bool asked;
+
+	for (; stream && count < AT_ONCE; stream = stream->next) {
+		ends[count++] = (struct pollfd){ .fd = stream->conn_fd, .events = POLLRDHUP };
+	}
+	asked = poll(ends, count, 0) >= 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct stream *first = remove_first(list);
+
+		if (asked && ends[i].revents && (first->may_pass ? has_left(first)
+								   : has_ended(first))) {
+			close_stream(lingering, first);
+		} else {
+			append(kept, first);
+		}
+	}
+}
+
+/* Called by a thread that needs places while the owner of the list may be busy for long. */
+static void reap(void *owner)
+{
+	struct lingering *lingering = owner;
+
+	pthread_mutex_lock(&lingering->lock);
+	for (unsigned looks = 0; looks < LOOKS; looks++) {
+		struct list kept = { NULL, NULL };
+
+		while (lingering->looked[looks].first) {
+			reap_some(lingering, &lingering->looked[looks], &kept);
+		}
+		lingering->looked[looks] = kept;
+	}
+	pthread_mutex_unlock(&lingering->lock);
+}
+
+struct lingering *lingering_new(unsigned capacity, struct connections *connections)
+{
+	struct lingering *lingering =
+		calloc(1, sizeof(*lingering) + capacity * sizeof(struct stream));
+
+	if (!lingering) {
+		return NULL;
+	}
+	lingering->connections = connections;
+	pthread_mutex_init(&lingering->lock, NULL);
+	lingering->reaper = (struct connections_reaper){ .reap = reap, .owner = lingering };
+	connections_add_reaper(connections, &lingering->reaper);
+	for (unsigned i = 0; i < capacity; i++) {
+		append(&lingering->unused, &lingering->streams[i]);
+	}
+	return lingering;
+}
+
+void lingering_free(struct lingering *lingering)
+{
+	if (lingering) {
+		connections_remove_reaper(lingering->connections, &lingering->reaper);
+		for (unsigned looks = 0; looks < LOOKS; looks++) {
+			while (lingering->looked[looks].first) {
+				close_stream(lingering, remove_first(&lingering->looked[looks]));
+			}
+		}
+		pthread_mutex_destroy(&lingering->lock);
+		free(lingering);
+	}
+}
+
 void lingering_sweep(struct lingering *lingering, uint64_t now_ns)
 {
+	pthread_mutex_lock(&lingering->lock);
 	/* From the end: a stream that moves on to the next list is not met again. */
 	for (unsigned looks = LOOKS; looks-- > 0 && lingering->count;) {
 		while (look_at_some(lingering, looks, now_ns)) {
@@ -190,13 +254,20 @@ void lingering_sweep(struct lingering *lingering, uint64_t now_ns)
 	}
 	while (connections_are_crowded(lingering->connections) && make_room(lingering, 1)) {
 	}
+	pthread_mutex_unlock(&lingering->lock);
 }
 
-void lingering_add(struct lingering *lingering, int conn_fd, unsigned source, bool records,
-	uint64_t now_ns)
+int lingering_add(struct lingering *lingering, int conn_fd, unsigned source, bool records,
+	bool may_pass, uint64_t now_ns)
 {
 	struct stream *stream;
 
+	/* With the lock: once the client sees the end, it can be seen here that it has closed. */
+	pthread_mutex_lock(&lingering->lock);
+	if (shutdown(conn_fd, SHUT_WR) < 0) {
+		pthread_mutex_unlock(&lingering->lock);
+		return -1;
+	}
 	if (!lingering->unused.first) {
 		make_room(lingering, 0);
 	} else if (connections_are_crowded(lingering->connections) && !make_room(lingering, 1) &&
@@ -208,15 +279,19 @@ void lingering_add(struct lingering *lingering, int conn_fd, unsigned source, bo
 	stream->conn_fd = conn_fd;
 	stream->source = source;
 	stream->records = records;
+	stream->may_pass = may_pass;
 	stream->due_ns = now_ns + FIRST_WAIT_NS;
 	append(&lingering->looked[0], stream);
 	lingering->count++;
+	pthread_mutex_unlock(&lingering->lock);
+	return 0;
 }
 
-uint64_t lingering_due_ns(const struct lingering *lingering)
+uint64_t lingering_due_ns(struct lingering *lingering)
 {
 	uint64_t due_ns = CLOCK_NEVER;
 
+	pthread_mutex_lock(&lingering->lock);
 	for (unsigned looks = 0; lingering->count && looks < LOOKS; looks++) {
 		const struct stream *first = lingering->looked[looks].first;
 
@@ -224,12 +299,18 @@ uint64_t lingering_due_ns(const struct lingering *lingering)
 			due_ns = first->due_ns;
 		}
 	}
+	pthread_mutex_unlock(&lingering->lock);
 	return due_ns;
 }
 
-unsigned lingering_count(const struct lingering *lingering)
+unsigned lingering_count(struct lingering *lingering)
 {
-	return lingering->count;
+	unsigned count;
+
+	pthread_mutex_lock(&lingering->lock);
+	count = lingering->count;
+	pthread_mutex_unlock(&lingering->lock);
+	return count;
 }
 
 void lingering_finish(struct lingering *lingering)

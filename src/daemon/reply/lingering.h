@@ -11,7 +11,9 @@
  *
  * While connections are crowded, those that were looked at once give way.
  *
- * Belongs to one thread. Nothing but lingering_finish() blocks.
+ * Belongs to one thread, which may be busy for long when other threads need places: then they have
+ * the streams closed whose clients have closed (connections_reaper), which a lock allows. Nothing
+ * but lingering_finish() blocks.
  */
 #ifndef RUPTIME_DAEMON_REPLY_LINGERING_H
 #define RUPTIME_DAEMON_REPLY_LINGERING_H
@@ -36,21 +38,22 @@ struct lingering *lingering_new(unsigned capacity, struct connections *connectio
 void lingering_free(struct lingering *lingering);
 
 /*
- * Takes CONN_FD, which has been shut down for writing, and counts for SOURCE. RECORDS: what comes
- * from it has boundaries, so that an empty message is not the end. If there is no room, the stream
- * that has been looked at most often makes room: it is looked at once more and closed.
+ * Shut CONN_FD, which counts for SOURCE, down for writing, and take it. RECORDS: what comes from it
+ * has boundaries, so that an empty message is not the end. MAY_PASS: and may come with descriptors.
+ * If there is no room, the stream that has been looked at most often makes room: it is looked at
+ * once more and closed. Returns 0, or -1 with errno: then CONN_FD is still the caller's.
  */
-void lingering_add(struct lingering *lingering, int conn_fd, unsigned source, bool records,
-	uint64_t now_ns);
+int lingering_add(struct lingering *lingering, int conn_fd, unsigned source, bool records,
+	bool may_pass, uint64_t now_ns);
 
 /* Look at all streams that are due, and close those that are done. */
 void lingering_sweep(struct lingering *lingering, uint64_t now_ns);
 
 /* When the next sweep is due: CLOCK_NEVER if there is nothing. */
-uint64_t lingering_due_ns(const struct lingering *lingering);
+uint64_t lingering_due_ns(struct lingering *lingering);
 
 /* How many streams there are. */
-unsigned lingering_count(const struct lingering *lingering);
+unsigned lingering_count(struct lingering *lingering);
 
 /* Wait for the last clients: each of them has its second, as ever. */
 void lingering_finish(struct lingering *lingering);

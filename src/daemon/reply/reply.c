@@ -30,10 +30,10 @@ static bool end_stream(const struct reply *reply, struct request *request, const
 	ssize_t sent = send(request->conn_fd, text, len, MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL);
 	enum stats_drop reason = STATS_SEND_FAILED;
 
-	if (sent == (ssize_t)len && shutdown(request->conn_fd, SHUT_WR) == 0) {
-		lingering_add(reply->lingering, request->conn_fd, request->source,
-			request->listener->address.scheme == ADDRESS_UNIX_SEQPACKET,
-			clock_now_ns());
+	if (sent == (ssize_t)len &&
+	    lingering_add(reply->lingering, request->conn_fd, request->source,
+		    request->listener->address.scheme == ADDRESS_UNIX_SEQPACKET,
+		    request->listener->may_pass, clock_now_ns()) == 0) {
 		request->conn_fd = -1;
 		return true;
 	}
@@ -72,6 +72,7 @@ static void reply_fdpass(const struct reply *reply, struct request *request)
 		why = passed_fd_write(request->passed_fd, line->text, line->len);
 	}
 	fdpass_discard(&request->passed_fd);
+	connections_release(reply->connections);
 	if (!line->ok) {
 		reply_stream(reply, request);
 		return;
@@ -221,6 +222,7 @@ static void expire(const struct reply *reply, struct request *batch)
 	for (struct request *request = batch; request; request = request->next) {
 		if (request->listener->address.scheme == ADDRESS_FDPASS) {
 			fdpass_discard(&request->passed_fd);
+			connections_release(reply->connections);
 		}
 		if (listener_is_stream(request->listener)) {
 			connections_reset(reply->connections, &request->conn_fd, request->source);

@@ -158,7 +158,8 @@ START_TEST(test_near_the_limit)
 		ck_assert_uint_eq(count, 1);
 		fdpass_discard(&passed_fd);
 	} else {
-		ck_assert_int_eq(result, FDPASS_TOO_MANY);
+		/* How many came is not known if there was no room for even one. */
+		ck_assert_int_eq(result, left ? FDPASS_TOO_MANY : FDPASS_SHORTAGE);
 	}
 	ck_assert_int_eq(passed_fd, -1);
 	ck_assert(process_descriptors() == open_before);

@@ -55,7 +55,7 @@ static void leave(unsigned source)
 static bool enter(const char *text, unsigned *source)
 {
 	const union connections_peer peer = peer_of(text);
-	enum connections_verdict verdict = connections_enter(connections, -1, &peer, source);
+	enum connections_verdict verdict = connections_enter(connections, -1, 1, &peer, source);
 
 	if (verdict != CONNECTIONS_WELCOME) {
 		leave(*source);
@@ -139,7 +139,7 @@ START_TEST(test_loopback)
 	for (unsigned i = 0; i < 4; i++) {
 		const union connections_peer peer = peer_of(texts[i]);
 
-		ck_assert_int_eq(connections_enter(connections, -1, &peer, &source),
+		ck_assert_int_eq(connections_enter(connections, -1, 1, &peer, &source),
 			CONNECTIONS_TOO_MANY);
 		leave(source);
 	}
@@ -173,6 +173,66 @@ START_TEST(test_many_sources)
 }
 END_TEST
 
+/* A client that passes a descriptor takes two places until that one is closed. */
+START_TEST(test_two_descriptors)
+{
+	const union connections_peer peer = peer_of("127.0.0.1");
+	unsigned source;
+
+	for (unsigned i = 0; i < MAX / 2; i++) {
+		ck_assert_int_eq(connections_enter(connections, -1, 2, &peer, &source),
+			CONNECTIONS_WELCOME);
+	}
+	ck_assert_int_eq(connections_enter(connections, -1, 1, &peer, &source),
+		CONNECTIONS_TOO_MANY);
+	leave(source);
+	connections_release(connections);
+	ck_assert_int_eq(connections_enter(connections, -1, 1, &peer, &source),
+		CONNECTIONS_WELCOME);
+	ck_assert_uint_eq(connections_open(connections), MAX);
+}
+END_TEST
+
+struct kept {
+	unsigned source;
+	unsigned looks;
+	bool gone;
+};
+
+static void look_whether_gone(void *owner)
+{
+	struct kept *kept = owner;
+
+	kept->looks++;
+	if (kept->gone) {
+		kept->gone = false;
+		leave(kept->source);
+	}
+}
+
+/* What is one too many is so only after a look at those that were answered; and not at each. */
+START_TEST(test_reaper)
+{
+	struct kept kept = { .gone = true };
+	struct connections_reaper reaper = { .reap = look_whether_gone, .owner = &kept };
+	unsigned source;
+
+	connections_add_reaper(connections, &reaper);
+	for (unsigned i = 0; i < PER_SOURCE; i++) {
+		ck_assert(enter("192.0.2.1", &kept.source));
+	}
+	ck_assert_uint_eq(kept.looks, 0);
+	ck_assert(enter("192.0.2.1", &source));
+	ck_assert_uint_eq(kept.looks, 1);
+	ck_assert(!enter("192.0.2.1", &source));
+	ck_assert_uint_le(kept.looks, 2);
+	connections_remove_reaper(connections, &reaper);
+	kept.looks = 0;
+	ck_assert(!enter("192.0.2.1", &source));
+	ck_assert_uint_eq(kept.looks, 0);
+}
+END_TEST
+
 /* A real socket of ours: its user is root, or the one that we are. */
 START_TEST(test_exempt_users)
 {
@@ -182,7 +242,7 @@ START_TEST(test_exempt_users)
 
 	for (unsigned i = 0; i < MAX; i++) {
 		ck_assert_int_eq(
-			connections_enter(connections, pair.server_fd, &peer, &source),
+			connections_enter(connections, pair.server_fd, 1, &peer, &source),
 			CONNECTIONS_WELCOME);
 	}
 	ck_assert_uint_eq(source, 0);
@@ -190,14 +250,16 @@ START_TEST(test_exempt_users)
 }
 END_TEST
 
-/* Somebody else, who has no right to stop us. Needs root to be two users. */
+/* Users that have no right to stop us. Needs root to be several. */
 START_TEST(test_other_users)
 {
 	const union connections_peer peer = { .any = { .sa_family = AF_UNIX } };
 	char text[CONNECTIONS_SOURCE_BYTES];
 	struct sockets_pair pair;
 	struct sockets_pair other;
+	struct sockets_pair root = sockets_unix_pair();
 	unsigned sources[PER_SOURCE];
+	unsigned others[PER_SOURCE];
 	unsigned source;
 
 	if (geteuid() != 0) {
@@ -213,25 +275,31 @@ START_TEST(test_other_users)
 	prctl(PR_SET_DUMPABLE, 1);
 	for (unsigned i = 0; i < PER_SOURCE; i++) {
 		ck_assert_int_eq(
-			connections_enter(connections, pair.server_fd, &peer, &sources[i]),
+			connections_enter(connections, pair.server_fd, 1, &peer, &sources[i]),
 			CONNECTIONS_WELCOME);
 	}
-	ck_assert_int_eq(connections_enter(connections, pair.server_fd, &peer, &source),
+	ck_assert_int_eq(connections_enter(connections, pair.server_fd, 1, &peer, &source),
 		CONNECTIONS_TOO_MANY_OF_SOURCE);
 	leave(source);
 	connections_format_source(pair.server_fd, &peer, text, sizeof(text));
 	ck_assert_str_eq(text, "user 65534");
-	/* The others have half of theirs in any case, and all when those have gone. */
-	ck_assert_int_eq(connections_enter(connections, other.server_fd, &peer, &source),
+	/* Another user has all of his, whatever the first one and root have open. */
+	ck_assert_int_eq(connections_enter(connections, root.server_fd, 1, &peer, &source),
 		CONNECTIONS_WELCOME);
-	ck_assert_uint_ne(source, sources[PER_SOURCE - 1]);
+	leave(source);
+	for (unsigned i = 0; i < PER_SOURCE; i++) {
+		ck_assert_int_eq(
+			connections_enter(connections, other.server_fd, 1, &peer, &others[i]),
+			CONNECTIONS_WELCOME);
+	}
 	for (unsigned i = 0; i < PER_SOURCE; i++) {
 		leave(sources[i]);
+		leave(others[i]);
 	}
-	leave(source);
 	ck_assert_uint_eq(connections_open(connections), 0);
 	sockets_close(&pair);
 	sockets_close(&other);
+	sockets_close(&root);
 	/* Another user's process may not be traced, by a leak sanitizer neither. */
 	ck_assert_int_eq(seteuid(0), 0);
 	ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0);
@@ -335,7 +403,7 @@ START_TEST(test_reset)
 	char text[16];
 	unsigned source;
 
-	connections_enter(connections, pair.server_fd, &peer, &source);
+	connections_enter(connections, pair.server_fd, 1, &peer, &source);
 	connections_reset(connections, &pair.server_fd, source);
 	ck_assert_int_eq(pair.server_fd, -1);
 	ck_assert_uint_eq(process_descriptors(), descriptors - 1);
@@ -422,11 +490,11 @@ START_TEST(test_not_allowed)
 	ck_assert_int_eq(prefix_parse(&none.rules[0].network, "192.0.2.1"), 0);
 	connections_free(connections);
 	connections = connections_new(MAX, PER_SOURCE, &none);
-	ck_assert_int_eq(connections_enter(connections, -1, &inet, &source),
+	ck_assert_int_eq(connections_enter(connections, -1, 1, &inet, &source),
 		CONNECTIONS_NOT_ALLOWED);
 	leave(source);
 	ck_assert_uint_eq(connections_open(connections), 0);
-	ck_assert_int_eq(connections_enter(connections, -1, &unix_peer, &source),
+	ck_assert_int_eq(connections_enter(connections, -1, 1, &unix_peer, &source),
 		CONNECTIONS_WELCOME);
 	leave(source);
 }
@@ -443,6 +511,8 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_place_again);
 	tcase_add_test(tcase, test_loopback);
 	tcase_add_test(tcase, test_many_sources);
+	tcase_add_test(tcase, test_two_descriptors);
+	tcase_add_test(tcase, test_reaper);
 	tcase_add_test(tcase, test_exempt_users);
 	tcase_add_test(tcase, test_other_users);
 	tcase_add_test(tcase, test_crowded);

@@ -50,7 +50,7 @@ static unsigned enter(int conn_fd)
 	};
 	unsigned source;
 
-	ck_assert_int_eq(connections_enter(connections, conn_fd, &peer, &source),
+	ck_assert_int_eq(connections_enter(connections, conn_fd, 1, &peer, &source),
 		CONNECTIONS_WELCOME);
 	return source;
 }
@@ -59,8 +59,7 @@ static unsigned enter(int conn_fd)
 static int add(struct sockets_pair pair, uint64_t now_ns)
 {
 	ck_assert_int_eq(send(pair.server_fd, "line\n", 5, MSG_MORE | MSG_NOSIGNAL), 5);
-	ck_assert_int_eq(shutdown(pair.server_fd, SHUT_WR), 0);
-	lingering_add(lingering, pair.server_fd, enter(pair.server_fd), false, now_ns);
+	lingering_add(lingering, pair.server_fd, enter(pair.server_fd), false, false, now_ns);
 	return pair.client_fd;
 }
 
@@ -140,8 +139,7 @@ START_TEST(test_empty_record)
 	ck_assert_int_eq(send(fds[0], "", 0, 0), 0);
 	ck_assert_int_eq(send(fds[0], "more", 4, 0), 4);
 	ck_assert_int_eq(send(fds[1], "line\n", 5, 0), 5);
-	ck_assert_int_eq(shutdown(fds[1], SHUT_WR), 0);
-	lingering_add(lingering, fds[1], enter(fds[1]), true, NOW_NS);
+	lingering_add(lingering, fds[1], enter(fds[1]), true, false, NOW_NS);
 	lingering_sweep(lingering, NOW_NS + FIRST_NS);
 	ck_assert_uint_eq(lingering_count(lingering), 1);
 	ck_assert_int_eq(recv(fds[0], text, sizeof(text), 0), 5);
@@ -369,9 +367,9 @@ START_TEST(test_silent_crowd)
 		unsigned source;
 
 		pairs[i] = sockets_unix_pair();
-		ck_assert_int_eq(connections_enter(all, pairs[i].server_fd, &peer, &source),
+		ck_assert_int_eq(connections_enter(all, pairs[i].server_fd, 1, &peer, &source),
 			CONNECTIONS_WELCOME);
-		lingering_add(mine, pairs[i].server_fd, source, false, now_ns);
+		lingering_add(mine, pairs[i].server_fd, source, false, false, now_ns);
 	}
 	for (unsigned look = 0; look < LOOKS - 1; look++) {
 		/* One in seven leaves, and one only has something to say. */
@@ -404,7 +402,7 @@ START_TEST(test_free_closes)
 	struct lingering *mine = lingering_new(2, connections);
 	struct sockets_pair pair = sockets_unix_pair();
 
-	lingering_add(mine, pair.server_fd, enter(pair.server_fd), false, NOW_NS);
+	lingering_add(mine, pair.server_fd, enter(pair.server_fd), false, false, NOW_NS);
 	io_close(&pair.client_fd);
 	lingering_free(mine);
 	ck_assert_uint_eq(process_descriptors(), open);

@@ -55,16 +55,21 @@ static void tear_down(void)
 	request_pool_free(pool);
 }
 
-static struct request *add_stream(struct request_batch *batch, int conn_fd)
+static struct request *add_client(struct request_batch *batch, int conn_fd, unsigned descriptors)
 {
 	const union connections_peer peer = { .in = { .sin_family = AF_INET } };
 	struct request *request = request_pool_take(pool);
 
-	connections_enter(connections, conn_fd, &peer, &request->source);
+	connections_enter(connections, conn_fd, descriptors, &peer, &request->source);
 	request->listener = &stream_listener;
 	request->conn_fd = conn_fd;
 	request_batch_add(batch, request);
 	return request;
+}
+
+static struct request *add_stream(struct request_batch *batch, int conn_fd)
+{
+	return add_client(batch, conn_fd, 1);
 }
 
 static void reply(struct request_batch *batch)
@@ -368,7 +373,7 @@ START_TEST(test_too_late)
 	ck_assert_int_eq(sockets_read_all(tcp.client_fd, text, sizeof(text)), -1);
 	ck_assert_int_eq(errno, ECONNRESET);
 	ck_assert_int_eq(sockets_read_all(local.client_fd, text, sizeof(text)), 0);
-	request = add_stream(&batch, visitor.server_fd);
+	request = add_client(&batch, visitor.server_fd, 2);
 	request->listener = &fdpass_listener;
 	request->passed_fd = passed.server_fd;
 	be_too_late(&batch);

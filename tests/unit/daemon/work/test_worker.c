@@ -125,7 +125,7 @@ static void push_aged(struct request_pool *pool, int *client_fds, unsigned count
 		client_fds[i] = pair.client_fd;
 		request->conn_fd = pair.server_fd;
 		pthread_mutex_lock(&entering);
-		connections_enter(connections, pair.server_fd, &peer, &request->source);
+		connections_enter(connections, pair.server_fd, 1, &peer, &request->source);
 		pthread_mutex_unlock(&entering);
 		request->listener = &stream_listener;
 		request_batch_add(&batch, request);
