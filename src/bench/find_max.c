@@ -14,6 +14,7 @@
 #define LAST_STEP	   2.0
 #define CAPACITY_IN_FLIGHT 64u
 #define RATE_MIN_RPS	   1.0
+#define COLLAPSE	   0.9
 #define TRIES_TO_BRACKET   6	/* about as many, for the time that is left */
 
 struct search {
@@ -28,6 +29,8 @@ struct search {
 	double low;		/* holds; 0: none yet */
 	double low_sustained;	/* what was really served there */
 	double high;		/* fails; 0: none yet */
+	double busy_sum;	/* of the throughput of the tries in which it fell behind ... */
+	unsigned busy_count;	/* ... and how many there were */
 };
 
 /* Keep RESULT, a try's, if it is of the best rate so far. Takes it. */
@@ -86,6 +89,8 @@ static int try_once(struct search *search, double rate_rps, struct rate_try *try
 		condition_judge(&find->condition, &result, NULL, NAN).state == CONDITION_TRUE;
 	search->spoiled = !try->held && !try->valid;
 	find->tries[find->count++] = *try;
+	search->busy_sum += try->fell_behind ? try->throughput_rps : 0;
+	search->busy_count += try->fell_behind;
 	keep(search, &result, rate_rps, try->held);
 	return rate_try_rest(search->plan, search->target, search->idle_ns) < 0 ? -1 : 1;
 }
@@ -198,6 +203,22 @@ static int search_all(struct search *search)
 	return 0;
 }
 
+/*
+ * What holds is no more than what the server does when it is busy all the time: a little above
+ * that, luck decides what a try shows. A server that does much less when it is overloaded is
+ * another case.
+ */
+static double found(const struct search *search)
+{
+	double busy = search->busy_count ? search->busy_sum / search->busy_count : 0;
+
+	if (search->low <= 0) {
+		return 0;
+	}
+	return busy > COLLAPSE * search->low_sustained ? fmin(busy, search->low_sustained) :
+		search->low_sustained;
+}
+
 int find_max(const struct plan *plan, const struct target *target,
 	const struct condition *condition, struct result *result, struct find_max *find)
 {
@@ -211,7 +232,7 @@ int find_max(const struct plan *plan, const struct target *target,
 		result_fini(result);
 		return -1;
 	}
-	find->rate_rps = search.low > 0 ? search.low_sustained : 0;
+	find->rate_rps = found(&search);
 	find->fails_rps = search.high;
 	find->own_limit = search.spoiled;
 	find->interrupted = run_is_stopped(plan);

@@ -14,12 +14,11 @@
 #define REST_FACTOR	 4
 #define REST_FLOOR_NS	 (2 * CLOCK_MS)
 
-static bool keeps_up(const struct rate_try *try, const struct tally *tally)
+static bool falls_behind(const struct tally *tally)
 {
 	double noise = tally->latency.count ? 1 / sqrt((double)tally->latency.count) : 0;
 
-	return tally->sent > 0 && try->failed_share <= FAILED_SHARE_MAX &&
-		try->growth <= GROWTH_MAX + noise;
+	return tally_growth(tally) > GROWTH_MAX + noise;
 }
 
 int rate_try_run(const struct plan *plan, const struct target *target, double rate_rps,
@@ -48,7 +47,9 @@ int rate_try_run(const struct plan *plan, const struct target *target, double ra
 			(double)(tally_failed(tally) + tally->unsent) / wanted : 0,
 		.valid = !result->invalid[0],
 	};
-	try->kept_up = keeps_up(try, tally);
+	try->fell_behind = falls_behind(tally);
+	try->kept_up = tally->sent > 0 && try->failed_share <= FAILED_SHARE_MAX &&
+		!try->fell_behind;
 	return 0;
 }
 

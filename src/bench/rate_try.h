@@ -27,7 +27,8 @@ struct rate_try {
 	double growth;		/* of latency, in seconds a second */
 	double failed_share;	/* without a good answer, or unsent */
 	bool valid;		/* the generator kept up */
-	bool kept_up;		/* so did the server: it could go on */
+	bool fell_behind;	/* the server did not: latency grew, and it was busy all the time */
+	bool kept_up;		/* it did, and good answers came: it could go on */
 	bool held;		/* and the condition of --find-max held */
 };
 

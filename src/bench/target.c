@@ -50,8 +50,8 @@ static size_t show(const struct address *address, char *buf)
 	return text_escape(buf, TARGET_TEXT_MAX, text, len);
 }
 
-static int find_sockets(const struct target *target, struct address *address,
-	struct endpoint *endpoint, bool *extended, const char **why)
+static int find_sockets(struct target *target, struct address *address, struct endpoint *endpoint,
+	const char **why)
 {
 	enum pick_outcome outcome = PICK_NONE;
 	const struct addrinfo *chosen;
@@ -66,7 +66,8 @@ static int find_sockets(const struct target *target, struct address *address,
 	if (target->socktype == SOCK_DGRAM || list->ai_next) {
 		outcome = pick_address(list, target->socktype, &chosen);
 	}
-	*extended = outcome == PICK_EXTENDED;
+	target->plain = target->plain || outcome == PICK_PLAIN;
+	target->extended = !target->plain && (target->extended || outcome == PICK_EXTENDED);
 	set_endpoint(endpoint, chosen->ai_addr, chosen->ai_addrlen, address->scheme);
 	if (address_is_inet(address)) {
 		resolve_describe(chosen->ai_addr, chosen->ai_addrlen, address->scheme, &numeric);
@@ -91,7 +92,6 @@ int target_add(struct target *target, const char *text, const char **why)
 {
 	struct endpoint *endpoint = &target->endpoints[target->count];
 	struct address address;
-	bool extended = false;
 
 	if (target->count == TARGET_ENDPOINTS_MAX) {
 		*why = "is one address too many";
@@ -104,7 +104,6 @@ int target_add(struct target *target, const char *text, const char **why)
 	if (target->count == 0) {
 		target->address = address;
 		target->socktype = resolve_socket_type(address.scheme);
-		target->extended = true;
 	} else if (address.scheme != target->address.scheme || address.scheme == ADDRESS_MSGQ) {
 		*why = address.scheme == ADDRESS_MSGQ ? "queues cannot be measured together" :
 			"is of another transport than the first address";
@@ -113,13 +112,12 @@ int target_add(struct target *target, const char *text, const char **why)
 	}
 	if (address.scheme == ADDRESS_MSGQ) {
 		show(&address, endpoint->text);
-	} else if (find_sockets(target, &address, endpoint, &extended, why) < 0) {
+	} else if (find_sockets(target, &address, endpoint, why) < 0) {
 		return -1;
 	}
 	if (target->count == 0) {
 		target->address = address;
 	}
-	target->extended = target->extended && extended;
 	target->count++;
 	name(target);
 	return 0;

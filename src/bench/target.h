@@ -30,8 +30,9 @@ struct target {
 	struct endpoint endpoints[TARGET_ENDPOINTS_MAX];
 	unsigned count;
 	int socktype;
-	/* Datagrams: do all of them answer extended requests, which carry a nonce? */
+	/* Datagrams: do those that answer take extended requests, which carry a nonce? */
 	bool extended;
+	bool plain;		/* one at least does not */
 };
 
 /*
