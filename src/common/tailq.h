@@ -26,8 +26,9 @@
 #define TAILQ_FIRST(head)      ((head)->first_)
 #define TAILQ_LAST(head, name) ((head)->last_)
 
-#define TAILQ_FOREACH(element, head, field) \
-	for ((element) = (head)->first_; (element) != NULL; (element) = (element)->field.next_)
+#define TAILQ_FOREACH(element, head, field)                 \
+	for ((element) = (head)->first_; (element) != NULL; \
+		(element) = (element)->field.next_)
 
 #define TAILQ_INIT(head)                               \
 	do {                                           \

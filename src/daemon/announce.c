@@ -35,6 +35,20 @@ static void warn_of_reflection(const struct settings *settings)
 	}
 }
 
+void announce_metrics(const struct listener_set *listeners)
+{
+	for (unsigned i = 0; i < listeners->count; i++) {
+		char text[ADDRESS_TEXT_MAX];
+
+		if (i > 0 && address_equal(&listeners->all[i].address,
+				     &listeners->all[i - 1].address)) {
+			continue;
+		}
+		address_format(&listeners->all[i].address, text, sizeof(text));
+		log_info("metrics %s", text);
+	}
+}
+
 void announce_listeners(const struct listener_set *listeners, const struct settings *settings)
 {
 	const struct listener *all = listeners->all;

@@ -9,4 +9,7 @@
 /* A line for each address with the port that it got, and what is unusual in SETTINGS. */
 void announce_listeners(const struct listener_set *listeners, const struct settings *settings);
 
+/* A line for each address of the metrics. */
+void announce_metrics(const struct listener_set *listeners);
+
 #endif

@@ -12,6 +12,7 @@
  * The main thread alone takes signals; every other thread has them all blocked.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,7 @@ static int settle(struct daemon *daemon)
 static void tidy_up(void)
 {
 	listener_remove_names(&the_daemon.listeners);
+	listener_remove_names(&the_daemon.metrics_listeners);
 	pid_file_close(the_daemon.settings.pid_file, &the_daemon.pid_fd);
 }
 
@@ -153,27 +155,42 @@ static int adopt_listeners(struct daemon *daemon)
 	return EXIT_CLEAN;
 }
 
-static int open_listeners(struct daemon *daemon)
+/* As the user that the settings name. */
+static int open_address(struct daemon *daemon, struct listener_set *set,
+	const struct address *address)
 {
 	const struct settings *settings = &daemon->settings;
 	uid_t uid = settings->user[0] ? daemon->privileges.uid : geteuid();
 	gid_t gid = settings->user[0] ? daemon->privileges.gid : getegid();
+	struct listener_failure failure;
 
-	for (unsigned i = 0; i < settings->listen_count; i++) {
-		struct listener_failure failure;
+	if (listener_open(set, address, uid, gid, &failure) < 0) {
+		char text[ADDRESS_TEXT_MAX];
 
-		if (listener_open(&daemon->listeners, &settings->listen[i], uid, gid, &failure) <
-			0) {
-			char text[ADDRESS_TEXT_MAX];
-
-			address_format(&settings->listen[i], text, sizeof(text));
-			return refuse_listener(text, &failure);
-		}
-		if (failure.left_out[0]) {
-			log_warning("%s is left out: this system has no IPv6", failure.left_out);
-		}
+		address_format(address, text, sizeof(text));
+		return refuse(failure.wrong	      ? EXIT_USAGE
+			      : failure.not_permitted ? EXIT_NOT_PERMITTED
+						      : EXIT_FAILED,
+			text, failure.why);
+	}
+	if (failure.left_out[0]) {
+		log_warning("%s is left out: this system has no IPv6", failure.left_out);
 	}
 	return EXIT_CLEAN;
+}
+
+static int open_listeners(struct daemon *daemon)
+{
+	const struct settings *settings = &daemon->settings;
+	int status = EXIT_CLEAN;
+
+	for (unsigned i = 0; i < settings->listen_count && !status; i++) {
+		status = open_address(daemon, &daemon->listeners, &settings->listen[i]);
+	}
+	if (!status && settings->has_metrics) {
+		status = open_address(daemon, &daemon->metrics_listeners, &settings->metrics);
+	}
+	return status;
 }
 
 /* As the user we are now, and shall be. */
@@ -227,6 +244,39 @@ static int start_keeper(struct daemon *daemon)
 	return EXIT_CLEAN;
 }
 
+static void collect(void *context, struct exposition *figures)
+{
+	server_collect(((struct daemon *)context)->server, figures);
+}
+
+static bool is_healthy(void *context)
+{
+	return server_makes_progress(((struct daemon *)context)->server, clock_now_ns());
+}
+
+static bool is_ready(void *context)
+{
+	/* Relaxed: it orders nothing. */
+	return !atomic_load_explicit(&((struct daemon *)context)->draining, memory_order_relaxed);
+}
+
+/* Without its metrics there is no server, either. */
+static void start_metrics(struct daemon *daemon)
+{
+	const struct metrics_source source = { daemon, collect, is_healthy, is_ready };
+
+	daemon->metrics =
+		metrics_start(&daemon->metrics_listeners, &daemon->settings, &source);
+	if (!daemon->metrics) {
+		int error = errno;
+
+		server_stop(daemon->server);
+		server_free(daemon->server);
+		daemon->server = NULL;
+		errno = error;
+	}
+}
+
 static void start_server(void *argument)
 {
 	struct daemon *daemon = argument;
@@ -234,6 +284,9 @@ static void start_server(void *argument)
 	if (log_start(daemon->settings.print_messages) == 0) {
 		daemon->server =
 			server_start(&daemon->settings, &daemon->listeners, daemon->runner);
+	}
+	if (daemon->server && daemon->settings.has_metrics) {
+		start_metrics(daemon);
 	}
 	daemon->server_error = errno;
 }
@@ -296,6 +349,7 @@ static int start(struct daemon *daemon)
 static void announce(struct daemon *daemon)
 {
 	announce_listeners(&daemon->listeners, &daemon->settings);
+	announce_metrics(&daemon->metrics_listeners);
 	/* A manager that is told reads the addresses in the log, if that has a reader. */
 	(void)log_flush();
 	notify_ready(&daemon->settings.ready_fd);
@@ -305,8 +359,10 @@ static void announce(struct daemon *daemon)
 static void finish(struct daemon *daemon)
 {
 	starter_free(daemon->starter);
+	metrics_stop(daemon->metrics);
 	server_free(daemon->server);
 	listener_close_all(&daemon->listeners);
+	listener_close_all(&daemon->metrics_listeners);
 	runner_free(daemon->runner);
 	sandbox_free(daemon->sandbox);
 	pid_file_close(daemon->settings.pid_file, &daemon->pid_fd);

@@ -64,8 +64,9 @@ struct server {
 	struct worker_writers writers;
 	struct worker_pool *workers;
 	struct ingress ingress[INGRESS_COUNT];
-	uint64_t run_timeout_ns;
-	uint64_t seen_taken;		/* main's: how far the workers were when it looked, */
+	const struct settings *settings;
+	pthread_mutex_t lock;		/* of what follows, and of WORKERS while others look */
+	uint64_t seen_taken;		/* how far the workers were at the last look, */
 	uint64_t seen_ns;		/* and when they had got there, or had nothing to do */
 };
 
@@ -147,7 +148,8 @@ struct server *server_start(const struct settings *settings, const struct listen
 	/* For all threads: moments are to be short, and the usual slack would double them. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	server->listeners = listeners;
-	server->run_timeout_ns = settings->run_timeout_ns;
+	server->settings = settings;
+	pthread_mutex_init(&server->lock, NULL);
 	server->seen_ns = clock_now_ns();
 	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
 		server->ingress[i].stop_fd = -1;
@@ -202,6 +204,8 @@ static void await_fetching(const struct listener_set *listeners)
 
 void server_stop(struct server *server)
 {
+	struct worker_pool *workers;
+
 	/* All at once: what clients may hold up at each does not add up. */
 	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
 		ingress_request_stop(&server->ingress[i]);
@@ -209,10 +213,13 @@ void server_stop(struct server *server)
 	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
 		ingress_stop(&server->ingress[i]);
 	}
-	if (server->workers) {
+	pthread_mutex_lock(&server->lock);
+	workers = server->workers;
+	server->workers = NULL;
+	pthread_mutex_unlock(&server->lock);
+	if (workers) {
 		queue_close(server->queue);
-		worker_pool_join(server->workers);
-		server->workers = NULL;
+		worker_pool_join(workers);
 		await_fetching(server->listeners);
 	}
 	path_writer_end(server->writers.paths);
@@ -223,20 +230,38 @@ void server_stop(struct server *server)
 
 bool server_makes_progress(struct server *server, uint64_t now_ns)
 {
-	uint64_t longest_ns = server->run_timeout_ns + STALL_NS;
+	uint64_t longest_ns = server->settings->run_timeout_ns + STALL_NS;
 	struct worker_pulse pulse;
+	bool moves = true;
 
-	if (!server->workers) {
-		return true;
+	pthread_mutex_lock(&server->lock);
+	if (server->workers) {
+		worker_pool_look(server->workers, &pulse);
+		if (!pulse.waiting || pulse.taken != server->seen_taken) {
+			server->seen_taken = pulse.taken;
+			server->seen_ns = now_ns;
+		}
+		moves = (pulse.busy_since_ns == CLOCK_NEVER ||
+				now_ns < pulse.busy_since_ns + longest_ns) &&
+			now_ns < server->seen_ns + longest_ns;
 	}
-	worker_pool_look(server->workers, &pulse);
-	if (!pulse.waiting || pulse.taken != server->seen_taken) {
-		server->seen_taken = pulse.taken;
-		server->seen_ns = now_ns;
+	pthread_mutex_unlock(&server->lock);
+	return moves;
+}
+
+void server_collect(const struct server *server, struct exposition *figures)
+{
+	*figures = (struct exposition){
+		.queue_capacity = server->settings->queue,
+		.connections = connections_open(server->connections),
+		.users = uptime_users(server->uptime),
+		.source = server->settings->source == SETTINGS_PROCPS ? "procps" : "exec",
+	};
+	for (unsigned i = 0; i < server->listeners->count; i++) {
+		figures->serves[server->listeners->all[i].address.scheme] = true;
 	}
-	return (pulse.busy_since_ns == CLOCK_NEVER ||
-		       now_ns < pulse.busy_since_ns + longest_ns) &&
-	       now_ns < server->seen_ns + longest_ns;
+	stats_sum(server->stats, &figures->sum);
+	host_read(&figures->host);
 }
 
 void server_describe(const struct server *server, char *buf, size_t size)
@@ -315,5 +340,6 @@ void server_free(struct server *server)
 	queue_free(server->queue);
 	connections_free(server->connections);
 	stats_free(server->stats);
+	pthread_mutex_destroy(&server->lock);
 	free(server);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "daemon/listen/listener.h"
+#include "daemon/metrics/exposition.h"
 #include "daemon/settings.h"
 #include "daemon/run/runner.h"
 
@@ -35,12 +36,15 @@ void server_log_state(const struct server *server);
 /*
  * Do the workers do what they are there for? No, if one of them has been at the same turn, or
  * requests have waited with none of them taken, for longer than a run and its answers may take.
- * Main only, before server_stop().
+ * Any thread; yes, once the workers have ended.
  */
 bool server_makes_progress(struct server *server, uint64_t now_ns);
 
 /* Write how it goes, in one line, to BUF. Any thread, at any time. */
 void server_describe(const struct server *server, char *buf, size_t size);
+
+/* Fill *FIGURES, for the metrics. Any thread, until server_free(). */
+void server_collect(const struct server *server, struct exposition *figures);
 
 /* After server_stop(). */
 void server_free(struct server *server);

@@ -56,6 +56,8 @@ struct settings {
 	char pid_file[PATH_MAX];			/* absolute; "": none */
 	int ready_fd;					/* -1: none */
 	bool print_messages;
+	bool has_metrics;
+	struct address metrics;				/* of --metrics, if there is one */
 	struct settings_access access[SETTINGS_ACCESS_MAX];	/* each network once */
 	unsigned access_count;
 	struct prefix udp_allow[SETTINGS_UDP_ALLOW_MAX];	/* local besides what is */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/cache.h"
+#include "common/clock.h"
 
 /* Neighbours would slow each other down if they shared a cache line. */
 struct block {
@@ -40,6 +41,28 @@ static const char *const drop_names[STATS_DROPS] = {
 	[STATS_SHORTAGE] = "shortage",
 	[STATS_STALLED] = "stalled",
 };
+
+uint64_t stats_bound_ns(unsigned i)
+{
+	static const uint64_t bounds_ns[STATS_BUCKETS] = {
+		100 * CLOCK_US, 250 * CLOCK_US, 500 * CLOCK_US, 1 * CLOCK_MS, 2500 * CLOCK_US,
+		5 * CLOCK_MS, 10 * CLOCK_MS, 25 * CLOCK_MS, 50 * CLOCK_MS, 100 * CLOCK_MS,
+		250 * CLOCK_MS, 500 * CLOCK_MS, 1 * CLOCK_S, 2500 * CLOCK_MS, UINT64_MAX,
+	};
+
+	return bounds_ns[i];
+}
+
+void stats_observe(struct stats_histogram *histogram, uint64_t time_ns, uint64_t count)
+{
+	unsigned i = 0;
+
+	while (time_ns > stats_bound_ns(i)) {
+		i++;
+	}
+	stats_add(&histogram->buckets[i], count);
+	stats_add(&histogram->sum_ns, count * time_ns);
+}
 
 struct stats *stats_new(unsigned threads)
 {
@@ -78,6 +101,14 @@ static void merge(_Atomic uint64_t *sum, const _Atomic uint64_t *counter)
 	stats_add(sum, atomic_load_explicit(counter, memory_order_acquire));
 }
 
+static void merge_histogram(struct stats_histogram *sum, const struct stats_histogram *histogram)
+{
+	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
+		merge(&sum->buckets[i], &histogram->buckets[i]);
+	}
+	merge(&sum->sum_ns, &histogram->sum_ns);
+}
+
 void stats_sum(const struct stats *stats, struct stats_counters *sum)
 {
 	memset(sum, 0, sizeof(*sum));
@@ -97,6 +128,8 @@ void stats_sum(const struct stats *stats, struct stats_counters *sum)
 		merge(&sum->accept_failures, &one->accept_failures);
 		merge(&sum->runs_ok, &one->runs_ok);
 		merge(&sum->runs_failed, &one->runs_failed);
+		merge_histogram(&sum->run_time, &one->run_time);
+		merge_histogram(&sum->queue_wait, &one->queue_wait);
 	}
 	for (unsigned i = 0; i < stats->threads; i++) {
 		for (unsigned t = 0; t < ADDRESS_SCHEMES; t++) {

@@ -44,6 +44,13 @@ enum stats_drop {
 /* Enough for what stats_format() writes. */
 #define STATS_TEXT_BYTES (128 + STATS_DROPS * 40)
 
+/* How often something took how long. The bounds of the buckets are those of stats_bound_ns(). */
+#define STATS_BUCKETS 15
+struct stats_histogram {
+	_Atomic uint64_t buckets[STATS_BUCKETS];	/* not cumulated */
+	_Atomic uint64_t sum_ns;
+};
+
 struct stats_counters {
 	_Atomic uint64_t requests[ADDRESS_SCHEMES];
 	_Atomic uint64_t replies[ADDRESS_SCHEMES];
@@ -54,6 +61,8 @@ struct stats_counters {
 	_Atomic uint64_t accept_failures;	/* of accept(), but for want of descriptors */
 	_Atomic uint64_t runs_ok;
 	_Atomic uint64_t runs_failed;
+	struct stats_histogram run_time;	/* of each run */
+	struct stats_histogram queue_wait;	/* of each request, until its run began */
 };
 
 struct stats;
@@ -75,6 +84,12 @@ static inline void stats_add(_Atomic uint64_t *counter, uint64_t count)
 	atomic_store_explicit(counter,
 		atomic_load_explicit(counter, memory_order_relaxed) + count, memory_order_release);
 }
+
+/* The upper bound of bucket I, which belongs to it; the last one has none: UINT64_MAX. */
+uint64_t stats_bound_ns(unsigned i);
+
+/* COUNT events took TIME_NS each. Only the thread that owns the block. */
+void stats_observe(struct stats_histogram *histogram, uint64_t time_ns, uint64_t count);
 
 /* The sum over all threads. Any thread, at any time. */
 void stats_sum(const struct stats *stats, struct stats_counters *sum);

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,6 +46,8 @@ static void stop_server(void *argument)
 static uint64_t begin_stop(struct daemon *daemon)
 {
 	log_info("stopping");
+	/* Relaxed: it orders nothing. */
+	atomic_store_explicit(&daemon->draining, true, memory_order_relaxed);
 	notify_stopping();
 	starter_begin(daemon->starter, stop_server, daemon);
 	return clock_now_ns() + GIVE_UP_NS;
@@ -84,6 +87,7 @@ static void reap_children(void)
 static _Noreturn void leave(struct daemon *daemon, int status)
 {
 	listener_remove_names(&daemon->listeners);
+	listener_remove_names(&daemon->metrics_listeners);
 	runner_end(daemon->runner, RUNNER_END_MS);
 	pid_file_close(daemon->settings.pid_file, &daemon->pid_fd);
 	log_end();

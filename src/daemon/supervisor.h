@@ -9,6 +9,7 @@
 #include "daemon/life/privileges.h"
 #include "daemon/life/starter.h"
 #include "daemon/listen/listener.h"
+#include "daemon/metrics/metrics.h"
 #include "daemon/run/runner.h"
 #include "daemon/sandbox/sandbox.h"
 #include "daemon/server.h"
@@ -22,6 +23,9 @@ struct daemon {
 	struct runner_config runner_config;
 	struct runner *runner;
 	struct listener_set listeners;
+	struct listener_set metrics_listeners;
+	struct metrics *metrics;	/* NULL: there are none */
+	_Atomic bool draining;		/* the stop has begun: main's, read by the metrics */
 	struct starter *starter;	/* starts and stops the server */
 	struct server *server;
 	int server_error;	/* why there is none */

@@ -21,8 +21,8 @@ LINES = 500
 
 # The rooms of the daemon, in the order of the data: each includes only itself and those before it.
 # What was set and what is counted is known to all.
-ROOMS = ("common", "known", "life", "listen", "sandbox", "policy", "queue", "ingress", "run",
-         "reply", "work", "config", "daemon")
+ROOMS = ("common", "known", "life", "listen", "sandbox", "policy", "metrics", "queue", "ingress",
+         "run", "reply", "work", "config", "daemon")
 KNOWN = ("daemon/settings", "daemon/stats")
 
 

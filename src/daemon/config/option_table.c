@@ -57,6 +57,8 @@ const struct option_entry option_table[] = {
 		"UDP answers a second to one address; 0: any number (50/s)"),
 	ROW(OPTION_RATE_DRY_RUN, "rate-dry-run", NULL, OPTION_ONCE, "false",
 		"count who is over --rate, and answer"),
+	ROW(OPTION_METRICS, "metrics", "ADDRESS", OPTION_ONCE, NULL,
+		"serve figures for Prometheus at ADDRESS, tcp or unix"),
 	ROW('v', "verbose", NULL, OPTION_ONCE, "false",
 		"log more"),
 	ROW(OPTION_QUIET, "quiet", NULL, OPTION_ONCE, "false",

@@ -12,6 +12,7 @@
 #include "common/resolve.h"
 #include "common/units.h"
 #include "daemon/config/option_table.h"
+#include "daemon/metrics/metrics.h"
 #include "daemon/policy/rate_limit.h"
 #include "daemon/run/procps.h"
 #include "daemon/sandbox/sandbox.h"
@@ -262,6 +263,25 @@ static int add_listen(const struct reading *reading, struct settings *settings)
 	return 0;
 }
 
+static int set_metrics(const struct reading *reading, struct settings *settings)
+{
+	const char *text = reading->given->text;
+	const char *why;
+
+	if (address_parse(&settings->metrics, text, strlen(text), &why) < 0 ||
+	    resolve_port(&settings->metrics, &why) < 0) {
+		return complain(reading, why);
+	}
+	if (settings->metrics.scheme != ADDRESS_TCP && settings->metrics.scheme != ADDRESS_UNIX) {
+		return complain(reading, "metrics are served at tcp:// and unix:// addresses");
+	}
+	if (!metrics_is_built_in()) {
+		return complain(reading, "this ruptimed was built without libmicrohttpd");
+	}
+	settings->has_metrics = true;
+	return 0;
+}
+
 static int set_user(const struct reading *reading, char *user)
 {
 	if (!reading->given->text[0] || strlen(reading->given->text) >= SETTINGS_USER_BYTES) {
@@ -330,6 +350,8 @@ static int set(const struct reading *reading, struct settings *settings)
 		return set_rate(reading, &settings->rate);
 	case OPTION_RATE_DRY_RUN:
 		return set_flag(reading, &settings->rate_dry_run);
+	case OPTION_METRICS:
+		return set_metrics(reading, settings);
 	case 'v':
 		return set_log_level(reading, LOG_LEVEL_DEBUG, &settings->log_level);
 	case OPTION_QUIET:

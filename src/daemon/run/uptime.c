@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/run/uptime.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "daemon/run/procps.h"
+
+/* Of more digits no count of users is made. */
+#define USERS_DIGITS 6
 
 struct uptime {
 	enum settings_source source;
@@ -16,6 +20,7 @@ struct uptime {
 	uint64_t started_ns;	/* of the run that made LAST */
 	struct uptime_line last;
 	struct command_result result;
+	_Atomic int users;
 };
 
 struct uptime *uptime_new(enum settings_source source, struct runner *runner,
@@ -28,6 +33,7 @@ struct uptime *uptime_new(enum settings_source source, struct runner *runner,
 		uptime->runner = runner;
 		uptime->run_timeout_ns = run_timeout_ns;
 		uptime->max_age_ns = max_age_ns;
+		atomic_init(&uptime->users, -1);
 	}
 	return uptime;
 }
@@ -42,6 +48,23 @@ void uptime_line_copy(struct uptime_line *to, const struct uptime_line *from)
 	to->ok = from->ok;
 	to->len = from->len;
 	memcpy(to->text, from->text, from->len);
+}
+
+/* The number before " user" in LINE; -1 if there is none. */
+static int count_users(const char *line)
+{
+	const char *word = strstr(line, " user");
+	const char *digits = word;
+
+	while (digits && digits > line && digits[-1] >= '0' && digits[-1] <= '9') {
+		digits--;
+	}
+	return digits == word || word - digits > USERS_DIGITS ? -1 : atoi(digits);
+}
+
+int uptime_users(const struct uptime *uptime)
+{
+	return atomic_load_explicit(&uptime->users, memory_order_relaxed);
 }
 
 static bool is_young(const struct uptime *uptime)
@@ -88,6 +111,12 @@ void uptime_measure(struct uptime *uptime, uint64_t oldest_ns, struct stats_coun
 		last->len = (size_t)snprintf(last->text, sizeof(last->text), "%s%s\n",
 			last->ok ? "" : PROTOCOL_ERROR_PREFIX, uptime->result.text);
 		stats_add(last->ok ? &counters->runs_ok : &counters->runs_failed, 1);
+		stats_observe(&counters->run_time, clock_now_ns() - uptime->started_ns, 1);
+		if (last->ok) {
+			/* Relaxed: a figure to show, which orders nothing. */
+			atomic_store_explicit(&uptime->users, count_users(last->text),
+				memory_order_relaxed);
+		}
 	}
 	uptime_line_copy(line, last);
 }

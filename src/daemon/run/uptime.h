@@ -46,6 +46,9 @@ void uptime_free(struct uptime *uptime);
 void uptime_measure(struct uptime *uptime, uint64_t oldest_ns, struct stats_counters *counters,
 	struct uptime_line *line);
 
+/* The users in the last line that was measured; -1: unknown. Any thread. */
+int uptime_users(const struct uptime *uptime);
+
 /*
  * How long a run may take for somebody who has waited for AGE_NS already: RUN_TIMEOUT_NS, unless
  * the run before it HUNG. Then all waited for that one, too, and shall know UPTIME_PATIENCE_NS

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -62,6 +64,9 @@ static void allow_options(struct rules *rules)
 		rules_add_two(
 			rules, SCMP_ACT_ALLOW, "setsockopt", 1, SOL_SOCKET, UINT32_MAX, options[i]);
 	}
+	/* the metrics: an answer is sent at once */
+	rules_add_two(rules, SCMP_ACT_ALLOW, "setsockopt", 1, IPPROTO_TCP, UINT32_MAX, TCP_NODELAY);
+	rules_add_two(rules, SCMP_ACT_ALLOW, "setsockopt", 1, IPPROTO_TCP, UINT32_MAX, TCP_CORK);
 }
 
 static void allow_descriptors(struct rules *rules)

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -133,6 +135,35 @@ static void refuse_sockets(struct rules *rules)
 	rules_add(rules, rules->refuse, "socket", 1, &above);
 }
 
+/* All but those of sockets, and what an HTTP server asks of TCP: to send at once, or not yet. */
+static void refuse_protocol_options(struct rules *rules)
+{
+	struct scmp_arg_cmp above = SCMP_CMP64(1, SCMP_CMP_GT, IPPROTO_TCP, 0);
+	struct scmp_arg_cmp above_cork[] = {
+		SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, UINT32_MAX, IPPROTO_TCP),
+		SCMP_CMP64(2, SCMP_CMP_GT, TCP_CORK, 0),
+	};
+
+	/* On machines that number it otherwise TCP's are not told from the rest. */
+	if (SOL_SOCKET > IPPROTO_TCP) {
+		rules_refuse_other(rules, "setsockopt", 1, SOL_SOCKET);
+		return;
+	}
+	for (uint32_t level = 0; level < IPPROTO_TCP; level++) {
+		if (level != SOL_SOCKET) {
+			rules_add_int(rules, rules->refuse, "setsockopt", 1, level);
+		}
+	}
+	rules_add(rules, rules->refuse, "setsockopt", 1, &above);
+	for (uint32_t option = 0; option < TCP_CORK; option++) {
+		if (option != TCP_NODELAY) {
+			rules_add_two(rules, rules->refuse, "setsockopt", 1, IPPROTO_TCP,
+				UINT32_MAX, option);
+		}
+	}
+	rules_add(rules, rules->refuse, "setsockopt", 2, above_cork);
+}
+
 /*
  * With this flag sending connects, and Landlock does not see it. Options of protocols load modules
  * of the kernel, those of sockets programs: one is used at the stop, of the classic kind.
@@ -145,7 +176,7 @@ static void refuse_detours(struct rules *rules)
 	rules_add_masked(
 		rules, rules->refuse, "sendto send sendmmsg", 3, MSG_FASTOPEN, MSG_FASTOPEN);
 	rules_add_masked(rules, rules->refuse, "sendmsg", 2, MSG_FASTOPEN, MSG_FASTOPEN);
-	rules_refuse_other(rules, "setsockopt", 1, SOL_SOCKET);
+	refuse_protocol_options(rules);
 	for (unsigned i = 0; i < RULES_COUNT(options); i++) {
 		rules_add_int(rules, rules->refuse, "setsockopt", 2, options[i]);
 	}

@@ -203,6 +203,9 @@ static void allow_removal(struct making *making, const struct settings *settings
 			allow_beside(making, settings->listen[i].path, REMOVE);
 		}
 	}
+	if (settings->has_metrics && settings->metrics.path[0]) {
+		allow_beside(making, settings->metrics.path, REMOVE);
+	}
 	if (settings->pid_file[0]) {
 		allow_beside(making, settings->pid_file, REMOVE);
 	}

@@ -170,6 +170,17 @@ static void log_failed_run(const struct uptime_line *line)
 		line->text + prefix);
 }
 
+/* How long the requests of TAKEN have waited until now, when their run begins. */
+static void observe_waits(struct worker *worker, const struct queue_node *taken, uint64_t now_ns)
+{
+	for (; taken; taken = taken->next) {
+		const struct request *batch = request_of(taken);
+
+		stats_observe(&worker->counters->queue_wait, now_ns - batch->pushed_ns,
+			batch->count);
+	}
+}
+
 /* One turn as leader. Returns false when there will never be anything to take again. */
 static bool lead(struct worker *worker)
 {
@@ -194,6 +205,7 @@ static bool lead(struct worker *worker)
 	began_ns = clock_now_ns();
 	/* Relaxed, as at the end: for worker_pool_look(), which orders nothing. */
 	atomic_store_explicit(&worker->busy_since_ns, began_ns, memory_order_relaxed);
+	observe_waits(worker, taken, began_ns);
 	uptime_measure(pool->uptime, request_of_node(taken)->pushed_ns, worker->counters,
 		&worker->line);
 	run_ns = clock_now_ns() - began_ns;
