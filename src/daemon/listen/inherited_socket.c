@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "common/fdpass.h"
 #include "common/resolve.h"
 #include "daemon/listen/udp_socket.h"
 #include "daemon/listen/unix_socket.h"
@@ -94,10 +93,7 @@ static int set_options(int fd, const struct kind *kind, const struct sockaddr_st
 		return -1;
 	}
 	if (scheme == ADDRESS_UNIX_DGRAM) {
-		unix_socket_enlarge_buffer(fd);
-	}
-	if (kind->domain == AF_UNIX && scheme != ADDRESS_FDPASS) {
-		fdpass_refuse(fd);
+		unix_socket_prepare_datagrams(fd);
 	}
 	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }

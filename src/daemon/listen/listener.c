@@ -333,6 +333,12 @@ static int open_inet(struct listener_set *set, const struct address *address,
 	return result;
 }
 
+/* Refuse descriptors from a UNIX socket's clients, unless they are wanted. */
+static bool may_pass(const struct listener *listener)
+{
+	return listener_is_fdpass(listener) || fdpass_refuse(listener->fd) < 0;
+}
+
 static int open_unix(struct listener_set *set, const struct address *address, const char **why)
 {
 	struct listener *listener = append(set, address);
@@ -341,7 +347,7 @@ static int open_unix(struct listener_set *set, const struct address *address, co
 		return -1;
 	}
 	listener->fd = unix_socket_open(address, &listener->file, why);
-	listener->may_pass = address->scheme == ADDRESS_FDPASS || fdpass_refuse(listener->fd) < 0;
+	listener->may_pass = may_pass(listener);
 	return listener->fd < 0 ? -1 : 0;
 }
 
@@ -410,6 +416,7 @@ int listener_adopt(struct listener_set *set, int fd, const char *name,
 		return -1;
 	}
 	listener->fd = fd;
+	listener->may_pass = !address_is_inet(&address) && may_pass(listener);
 	listener->borrowed = true;
 	return 0;
 }

@@ -251,20 +251,15 @@ static int bind_and_permit(int fd, const struct place *place, const struct addre
 	return path_fd;
 }
 
-void unix_socket_enlarge_buffer(int fd)
+void unix_socket_prepare_datagrams(int fd)
 {
 	int bytes = SEND_BUFFER_BYTES;
+	int one = 1;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0) {
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	}
-}
-
-/* With each datagram comes the user who sent it. What fails leaves him unknown. */
-static void tell_senders(int fd)
-{
-	int one = 1;
-
+	/* Where that fails users are not known. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
 }
 
@@ -275,8 +270,7 @@ static int put_in_place(int fd, int path_fd, const struct place *place,
 	struct stat placed;
 
 	if (address->scheme == ADDRESS_UNIX_DGRAM) {
-		unix_socket_enlarge_buffer(fd);
-		tell_senders(fd);
+		unix_socket_prepare_datagrams(fd);
 	} else if (listen(fd, BACKLOG) < 0) {
 		return -1;
 	}

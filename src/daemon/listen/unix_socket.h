@@ -34,8 +34,11 @@ struct unix_socket_id {
  */
 int unix_socket_open(const struct address *address, struct unix_socket_id *id, const char **why);
 
-/* Give a datagram socket room for the answers that its clients have not read yet. */
-void unix_socket_enlarge_buffer(int fd);
+/*
+ * Give a datagram socket room for the answers that its clients have not read yet, and have the
+ * kernel say with each datagram which user sent it.
+ */
+void unix_socket_prepare_datagrams(int fd);
 
 /*
  * Remove the name if it is still that file's. While the socket is open, no other file can have the
