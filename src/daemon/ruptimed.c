@@ -216,7 +216,7 @@ static int make_sandbox(struct daemon *daemon)
 	return EXIT_CLEAN;
 }
 
-/* All threads that are created from here on inherit it; the one that watches comes before. */
+/* All threads that are created from here on inherit it; the watcher is a process outside. */
 static int enter_sandbox(struct daemon *daemon)
 {
 	int notify_fd;

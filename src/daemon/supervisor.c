@@ -89,6 +89,7 @@ static _Noreturn void leave(struct daemon *daemon, int status)
 	listener_remove_names(&daemon->listeners);
 	listener_remove_names(&daemon->metrics_listeners);
 	runner_end(daemon->runner, RUNNER_END_MS);
+	sandbox_free(daemon->sandbox);
 	pid_file_close(daemon->settings.pid_file, &daemon->pid_fd);
 	log_end();
 	_exit(status);
@@ -184,6 +185,7 @@ int supervisor_run(struct daemon *daemon)
 		{ .fd = daemon->stopped_fd, .events = POLLIN },
 		{ .fd = daemon->signal_fd, .events = POLLIN },
 		{ .fd = runner_watch_fd(daemon->runner), .events = POLLIN },
+		{ .fd = sandbox_news_fd(daemon->sandbox), .events = POLLIN },
 	};
 	struct supervision supervision = {
 		.daemon = daemon,
@@ -198,7 +200,7 @@ int supervisor_run(struct daemon *daemon)
 		uint64_t due_ns = supervision.stop_ns < supervision.report_ns
 					  ? supervision.stop_ns
 					  : supervision.report_ns;
-		int ready = poll(fds, 3, clock_poll_ms(due_ns));
+		int ready = poll(fds, 4, clock_poll_ms(due_ns));
 
 		if (ready < 0) {
 			/* Not for long: it must not take a processor from those who serve. */
@@ -206,6 +208,9 @@ int supervisor_run(struct daemon *daemon)
 		}
 		if (ready > 0 && fds[0].revents) {
 			return supervision.status;
+		}
+		if (ready > 0 && fds[3].revents && !sandbox_log_news(daemon->sandbox)) {
+			fds[3].fd = -1;
 		}
 		if (ready > 0 && fds[2].revents && !mind_runner(daemon)) {
 			/* A supervisor can start what we cannot any more. */

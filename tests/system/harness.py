@@ -228,6 +228,9 @@ def adopt_orphans():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+HELPERS = ("ruptimed-keeper", "ruptimed-runner", "ruptimed-watch")
+
+
 class Daemon:
     """A ruptimed that is ready when the with block begins and gone when it ends.
 
@@ -359,7 +362,11 @@ class Daemon:
     def commands(self):
         """What the runner has started, and what that has."""
         return [p for p in descendants(self.pid)
-                if p.name not in ("ruptimed-keeper", "ruptimed-runner")]
+                if p.name not in HELPERS]
+
+    def helpers(self):
+        """The processes that are there all the time."""
+        return [p for p in descendants(self.pid) if p.name in HELPERS]
 
     def signal(self, sig):
         self._sent.add(sig)

@@ -110,7 +110,8 @@ class Detached(unittest.TestCase):
         for fd in (0, 1, 2):
             self.assertEqual(target(self.pid, "fd/%d" % fd), "/dev/null")
         helpers = harness.descendants(self.pid)
-        self.assertEqual(len(helpers), 2)
+        names = {helper.name for helper in helpers}
+        self.assertTrue({"ruptimed-keeper", "ruptimed-runner"} <= names <= set(harness.HELPERS))
         for pid in [self.pid] + [helper.pid for helper in helpers]:
             targets = [target(pid, "fd/" + fd) for fd in os.listdir("/proc/%d/fd" % pid)]
             self.assertNotIn(self.directory + "/inherited", targets)

@@ -26,7 +26,8 @@ DOCUMENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../doc/s
 BEGIN, END = "<!-- What test_intruder.py found: -->\n", "<!-- That is all of it. -->\n"
 LEAST = 60
 # The kernel refuses these to all, or some kernels do.
-NEVER = ("have a timer send another process a signal",
+NEVER = ("let refused calls of another thread through (seccomp)",
+         "have a timer send another process a signal",
          "send a signal to the group of another process (kill)")
 # What an ordinary user is denied anyway is not there to be told apart.
 LEVELS = ("off", "basic", "strict")

@@ -36,14 +36,15 @@ class Harmless(unittest.TestCase):
             clients.expect_all_answered(self, clients.finish_crowd(load))
             self.assertEqual(clients.state(daemon)["runs"]["failed"], 0)
 
-    def test_to_keeper_and_runner(self):
+    def test_to_its_helpers(self):
         with harness.Daemon(*BOTH) as daemon:
-            helpers = [daemon.helper("keeper").pid, daemon.helper("runner").pid]
+            self.assertIn(daemon.helper("keeper").pid, [p.pid for p in daemon.helpers()])
+            helpers = [p.pid for p in daemon.helpers()]
             for sig in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
                 for pid in helpers:
                     os.kill(pid, sig)
             self.assertRegex(clients.ask_stream(daemon.address("tcp")), clients.UPTIME_LINE)
-            self.assertEqual([p.pid for p in harness.descendants(daemon.pid)], helpers)
+            self.assertEqual([p.pid for p in daemon.helpers()], helpers)
 
     def test_stop_of_all_processes(self):
         """As a service manager does it: the run that the signal ends is made up for, even twice."""

@@ -4,7 +4,7 @@
  * under forged addresses seldom comes twice from the same one. doc/decisions/0013 has the
  * figures.
  *
- * Two Bloom filters, one for these RETURNING_NS and one for those before, each bit of an address
+ * Two Bloom filters, one for these RETURNING_NS and one for those before, all bits of an address
  * in one cache line. They have a fixed size, are empty as long as none is refused, and are wrong
  * about 1 in 10,000 addresses when 100,000 a second are refused; then an address is taken for one
  * that has come again.

@@ -13,8 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SOCKET_TYPE_MASK 0xf
-
 /* For older headers, for those of the C library, and for 32 bits of file offsets. */
 #define TCGETS2_ANYWHERE      0x802c542a
 #define PR_SET_VMA_ANYWHERE   0x53564d41
@@ -46,10 +44,6 @@ static void allow_sockets(struct rules *rules)
 	/* which networks we are on, and at the end whether handshakes are under way */
 	allow_netlink(rules, NETLINK_ROUTE);
 	allow_netlink(rules, NETLINK_SOCK_DIAG);
-	if (rules->has_unix) {
-		rules_add_two(
-			rules, SCMP_ACT_ALLOW, "socket", 0, AF_UNIX, SOCKET_TYPE_MASK, SOCK_DGRAM);
-	}
 	rules_add_masked(rules, SCMP_ACT_ALLOW, "sendto send sendmmsg", 3, MSG_FASTOPEN, 0);
 	rules_add_masked(rules, SCMP_ACT_ALLOW, "sendmsg", 2, MSG_FASTOPEN, 0);
 }
@@ -77,10 +71,12 @@ static void allow_descriptors(struct rules *rules)
 	static const uint32_t requests[] = { TCGETS, TCGETS2_ANYWHERE, TIOCGWINSZ,
 		SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND };
 
+	/* Landlock says which files; but before version 3 not that they are not to be truncated. */
+	rules_add_masked(rules, SCMP_ACT_ALLOW, "open", 1, O_TRUNC, 0);
+	rules_add_masked(rules, SCMP_ACT_ALLOW, "openat", 2, O_TRUNC, 0);
 	for (unsigned i = 0; i < RULES_COUNT(commands); i++) {
 		rules_add_int(rules, SCMP_ACT_ALLOW, RULES_FCNTL, 1, commands[i]);
 	}
-	rules_add_two(rules, SCMP_ACT_ALLOW, RULES_FCNTL, 1, F_SETFL, O_ASYNC, 0);
 	for (unsigned i = 0; i < RULES_COUNT(requests); i++) {
 		rules_add_int(rules, SCMP_ACT_ALLOW, "ioctl", 1, requests[i]);
 	}

@@ -60,6 +60,8 @@ const struct sandbox_calls sandbox_calls_not_served[] = {
 		"fchownat utime utimes utimensat utimensat_time64 futimesat setxattr lsetxattr "
 		"fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat "
 		"file_setattr" },
+	{ "what Landlock lets through before version 3; open() is judged by its arguments",
+		"truncate truncate64 creat openat2" },
 	{ "the directory that names begin in, and what names are hidden by",
 		"chdir fchdir umask" },
 	{ "signals to other processes; tgkill() is judged by its arguments",
@@ -82,8 +84,8 @@ const struct sandbox_calls sandbox_calls_not_served[] = {
 		"flock" },
 	{ "files without a name, to map and to execute from",
 		"memfd_create" },
-	{ "another sandbox within this one",
-		"landlock_create_ruleset" },
+	{ "another sandbox within this one, which would be asked first",
+		"landlock_create_ruleset seccomp" },
 	{ NULL, NULL },
 };
 
@@ -116,8 +118,8 @@ const struct sandbox_calls sandbox_calls_needed[] = {
 		"write writev pwritev2 splice pipe2" },
 	{ "files to read, of which Landlock says which: /proc, libraries, time zone, users",
 		"_llseek access faccessat faccessat2 fstat fstat64 fstatat64 fstatfs fstatfs64 "
-		"getdents getdents64 lseek lstat lstat64 newfstatat open openat openat2 "
-		"pread64 read readlink readlinkat readv stat stat64 statfs statfs64 statx" },
+		"getdents getdents64 lseek lstat lstat64 newfstatat pread64 read readlink "
+		"readlinkat readv stat stat64 statfs statfs64 statx" },
 	{ "descriptors; fcntl() is judged by its arguments",
 		"close close_range dup dup2 dup3" },
 	{ "the names of sockets and of the pid file go when the server stops",

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,7 +16,6 @@
 /* Families are numbers from 1; from LAST_KNOWN on we need none. */
 #define FIRST_FAMILY AF_UNIX
 #define LAST_KNOWN   AF_NETLINK
-#define TYPE_MASK    0xf
 
 /* Of a kernel header that does not go together with the C library's. */
 #define IOPRIO_WHO_USER 3
@@ -121,14 +121,8 @@ static void refuse_signals_to_server(struct rules *rules)
 static void refuse_sockets(struct rules *rules)
 {
 	struct scmp_arg_cmp above = SCMP_CMP64(2, SCMP_CMP_GT, NETLINK_SOCK_DIAG, 0);
-	static const uint32_t types[] = { SOCK_STREAM, SOCK_SEQPACKET };
 
-	if (!rules->has_unix) {
-		rules_add_int(rules, rules->refuse, "socket", 0, AF_UNIX);
-	}
-	for (unsigned i = 0; i < RULES_COUNT(types); i++) {
-		rules_add_two(rules, rules->refuse, "socket", 0, AF_UNIX, TYPE_MASK, types[i]);
-	}
+	rules_add_int(rules, rules->refuse, "socket", 0, AF_UNIX);
 	for (uint32_t protocol = NETLINK_ROUTE + 1; protocol < NETLINK_SOCK_DIAG; protocol++) {
 		rules_add_int(rules, rules->refuse, "socket", 2, protocol);
 	}
@@ -198,8 +192,14 @@ static void refuse_to_server(struct rules *rules)
 	rules_add_masked(rules, rules->refuse, "clone", RULES_CLONE_FLAGS, CLONE_THREAD, 0);
 	rules_refuse_other(rules, "tgkill", 0, (uint64_t)getpid());
 	rules_refuse_other(rules, "prlimit64", 0, 0);
+	rules_add_int(rules, rules->refuse, "prctl", 0, PR_SET_SECCOMP);
 	refuse_sockets(rules);
 	refuse_detours(rules);
+	rules_add_masked(rules, rules->refuse, "open", 1, O_TRUNC, O_TRUNC);
+	rules_add_masked(rules, rules->refuse, "openat", 2, O_TRUNC, O_TRUNC);
+	/* Others may share a descriptor's flags; and others open files, and are held up. */
+	rules_add_int(rules, rules->refuse, RULES_FCNTL, 1, F_SETFL);
+	rules_add_int(rules, rules->refuse, "ioctl", 1, FIONBIO);
 	rules_add_int(rules, rules->refuse, RULES_FCNTL, 1, F_NOTIFY);
 	rules_add_int(rules, rules->refuse, RULES_FCNTL, 1, F_SETLEASE);
 	if (!rules->has_procps) {

@@ -44,7 +44,6 @@ struct rules {
 	/* What the server that is asked for cannot do without. */
 	bool has_queues; /* of System V */
 	bool has_procps; /* reads the file of users, and locks it meanwhile */
-	bool has_unix;   /* datagrams, to a manager that is reached by name */
 };
 
 /*

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +16,24 @@
 
 #include "common/io.h"
 #include "common/log.h"
-#include "common/thread.h"
 #include "daemon/life/privileges.h"
 #include "daemon/sandbox/command_files.h"
 #include "daemon/sandbox/filter.h"
 #include "daemon/sandbox/landlock.h"
 #include "daemon/sandbox/seccomp.h"
 #include "daemon/sandbox/watch.h"
+
+/* The watcher's socket, once it is a process. */
+#define WATCH_FD 3
+
+/* How long the watcher may take to end when the server does. */
+#define WATCHER_END_MS 500
+
+/* Refused calls that are named in a row. */
+#define NEWS_AT_ONCE 64
+
+/* System calls that have a limit of their own in the log; others share one with these. */
+#define LIMITS 64
 
 /* Room for what the machine lacks, and why. */
 #define LACKS_BYTES 256
@@ -30,9 +43,8 @@ struct sandbox {
 	int landlock_version;                      /* 0: the kernel has none */
 	bool notifies;                             /* calls that are refused can be named */
 	struct sock_fprog programs[SANDBOX_ROLES]; /* of length 0 without seccomp */
-	int watch_fds[2];                          /* [1]: to the thread that watches */
-	pthread_t thread;
-	bool watching;
+	int watch_fds[2]; /* [0]: the watcher's */
+	pid_t watcher;    /* 0: there is none */
 };
 
 /* What the domain of this process allows to execute. The keeper and each runner have their own. */
@@ -287,40 +299,77 @@ bool sandbox_is_outdated(const struct sandbox *sandbox)
 	       command_files_is_stale(&command);
 }
 
-static void *watch_main(void *argument)
+static _Noreturn void watch(const struct sandbox *sandbox)
 {
-	const struct sandbox *sandbox = argument;
+	sigset_t all;
+	int sock_fd;
 
-	pthread_setname_np(pthread_self(), "sandbox");
-	/* What is refused to this thread itself fails at once: no other thread answers for it. */
-	if (sandbox_enter(sandbox, SANDBOX_SERVER, NULL) < 0) {
-		log_error("the thread of the sandbox cannot enter it: %s", strerror(errno));
+	prctl(PR_SET_NAME, "ruptimed-watch");
+	/* It ends when the server is gone, and not before: not with a signal to all of its group. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	sock_fd = fcntl(sandbox->watch_fds[0], F_DUPFD_CLOEXEC, WATCH_FD + 1);
+	if (sock_fd < 0 || dup3(sock_fd, WATCH_FD, O_CLOEXEC) < 0 ||
+	    io_close_range(WATCH_FD + 1, UINT_MAX) < 0) {
+		_exit(1);
 	}
-	sandbox_watch_run(sandbox->watch_fds[0]);
-	return NULL;
+	for (int fd = 0; fd <= 2; fd++) {
+		close(fd);
+	}
+	io_fill_standard();
+	/* What is refused to this process itself fails at once: none answers for it. */
+	if (sandbox_enter(sandbox, SANDBOX_SERVER, NULL) < 0) {
+		_exit(1);
+	}
+	sandbox_watch_process(WATCH_FD);
 }
 
 int sandbox_start_watching(struct sandbox *sandbox)
 {
-	int error = 0;
-
-	if (sandbox && sandbox->notifies) {
-		error = thread_start(&sandbox->thread, watch_main, sandbox);
-		sandbox->watching = !error;
+	if (!sandbox || !sandbox->notifies) {
+		return 0;
 	}
-	errno = error;
-	return error ? -1 : 0;
+	sandbox->watcher = fork();
+	if (sandbox->watcher == 0) {
+		watch(sandbox);
+	}
+	io_close(&sandbox->watch_fds[0]);
+	return sandbox->watcher < 0 ? -1 : 0;
 }
 
 void sandbox_watch(const struct sandbox *sandbox, enum sandbox_role role, int *notify_fd)
 {
-	if (*notify_fd < 0) {
-		return;
+	if (*notify_fd >= 0 && sandbox) {
+		(void)sandbox_watch_send(sandbox->watch_fds[1], role, *notify_fd);
 	}
-	if (!sandbox || sandbox_watch_send(sandbox->watch_fds[1], role, *notify_fd) < 0) {
-		io_close(notify_fd);
+	io_close(notify_fd);
+}
+
+int sandbox_news_fd(const struct sandbox *sandbox)
+{
+	return sandbox ? sandbox->watch_fds[1] : -1;
+}
+
+bool sandbox_log_news(const struct sandbox *sandbox)
+{
+	static struct log_limit limits[LIMITS];
+	struct watch_refusal refusal;
+
+	/* Not for ever, however many calls are tried. */
+	for (int i = 0; i < NEWS_AT_ONCE; i++) {
+		char call[64];
+
+		if (!sandbox_watch_receive(sandbox->watch_fds[1], &refusal)) {
+			return errno == EAGAIN || errno == EINTR;
+		}
+		refusal.thread[sizeof(refusal.thread) - 1] = '\0';
+		sandbox_seccomp_name(refusal.audit_arch, refusal.number, call, sizeof(call));
+		log_limited(&limits[(unsigned)refusal.number % LIMITS],
+			"the sandbox refused %s() to %s, %s", call, refusal.thread,
+			refusal.role == SANDBOX_SERVER ? "a thread of the server"
+						       : "the runner or its command");
 	}
-	*notify_fd = -1;
+	return true;
 }
 
 void sandbox_free(struct sandbox *sandbox)
@@ -328,12 +377,18 @@ void sandbox_free(struct sandbox *sandbox)
 	if (!sandbox) {
 		return;
 	}
-	/* The thread ends when there is no more to come. */
-	io_close(&sandbox->watch_fds[1]);
-	if (sandbox->watching) {
-		pthread_join(sandbox->thread, NULL);
+	if (sandbox->watcher > 0) {
+		struct pollfd gone = { .fd = sandbox->watch_fds[1] };
+
+		/* Whatever was refused has been told of before it was answered. */
+		shutdown(sandbox->watch_fds[1], SHUT_WR);
+		(void)sandbox_log_news(sandbox);
+		if (poll(&gone, 1, WATCHER_END_MS) == 1) {
+			waitpid(sandbox->watcher, NULL, 0);
+		}
 	}
 	io_close(&sandbox->watch_fds[0]);
+	io_close(&sandbox->watch_fds[1]);
 	drop_programs(sandbox);
 	free(sandbox);
 }

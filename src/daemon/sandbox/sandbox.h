@@ -45,15 +45,21 @@ int sandbox_enter(const struct sandbox *sandbox, enum sandbox_role role, int *no
 bool sandbox_is_outdated(const struct sandbox *sandbox);
 
 /*
- * Start the thread that names refused calls. Until then they wait, and their callers with them.
- * Returns 0, or -1 with errno.
+ * Start the process that answers for refused calls, and tells of them. Until then they wait, and
+ * their callers with them. No other thread may run. Returns 0, or -1 with errno.
  */
 int sandbox_start_watching(struct sandbox *sandbox);
 
-/* Takes NOTIFY_FD, see sandbox_enter(). May be called before the thread is started. */
+/* Takes NOTIFY_FD, see sandbox_enter(). May be called before that process is started. */
 void sandbox_watch(const struct sandbox *sandbox, enum sandbox_role role, int *notify_fd);
 
-/* End the thread, once all that it watches has ended or is about to. NULL is fine. */
+/* What becomes readable when a call has been refused; -1: none is told of. Borrowed. */
+int sandbox_news_fd(const struct sandbox *sandbox);
+
+/* Name the calls that have been refused in the log. Returns false if no more is to be heard. */
+bool sandbox_log_news(const struct sandbox *sandbox);
+
+/* Name what was refused last, and end that process. NULL is fine. */
 void sandbox_free(struct sandbox *sandbox);
 
 #endif

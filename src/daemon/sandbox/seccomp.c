@@ -96,7 +96,6 @@ int sandbox_seccomp_build(enum sandbox_role role, const struct settings *setting
 	struct rules rules = {
 		.has_queues = has_queues(settings),
 		.has_procps = settings->source == SETTINGS_PROCPS,
-		.has_unix = getenv("NOTIFY_SOCKET"),
 	};
 
 	rules.refuse =
