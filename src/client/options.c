@@ -14,6 +14,9 @@
 #define DEFAULT_TRIES	   3
 #define DEFAULT_PARALLEL   10000
 #define DEFAULT_WATCH_NS   (2 * CLOCK_S)
+/* Where ruptimed serves metrics by habit. */
+#define DEFAULT_METRICS_PORT 9784
+
 #define TRIES_MAX	   1000
 #define COUNT_MAX	   1000000
 
@@ -26,6 +29,8 @@ enum {
 	KEY_CSV,
 	KEY_MIN_UP,
 	KEY_ON_CHANGE,
+	KEY_PROMETHEUS,
+	KEY_TARGETS,
 };
 
 static const struct cli_option table[] = {
@@ -50,6 +55,8 @@ static const struct cli_option table[] = {
 	{ KEY_MIN_UP, "min-up", "N|N%", "succeed if at least so many hosts answer", 0 },
 	{ 'w', "watch", "DURATION", "ask again and again, and show what changes (2s)", 1 },
 	{ KEY_ON_CHANGE, "on-change", "COMMAND", "run COMMAND for each change --watch sees", 0 },
+	{ KEY_PROMETHEUS, "prometheus", "URL", "ask a Prometheus server about the hosts", 0 },
+	{ KEY_TARGETS, "targets", "FORMAT", "write the hosts for prometheus[:PORT], ask none", 0 },
 	{ 'q', "quiet", NULL, "leave failures to the exit code", 0 },
 	{ 'h', "help", NULL, "show this help", 0 },
 	{ 'V', "version", NULL, "show the version", 0 },
@@ -158,6 +165,24 @@ static int parse_watch(struct options *options, const char *text, const char *ne
 	return 0;
 }
 
+/* "prometheus" or "prometheus:PORT". */
+static int parse_targets(struct options *options, const char *text)
+{
+	static const char name[] = "prometheus";
+	const size_t len = sizeof(name) - 1;
+	uint64_t port = DEFAULT_METRICS_PORT;
+
+	options->targets = true;
+	if (strncmp(text, name, len) != 0 || (text[len] && text[len] != ':') ||
+	    (text[len] && units_parse_count(text + len + 1, 1, 65535, &port) < 0)) {
+		cli_complain(&client_options_cli,
+			"--targets=%s: neither prometheus nor prometheus:PORT", text);
+		return -1;
+	}
+	options->targets_port = (unsigned)port;
+	return 0;
+}
+
 static int add_file(struct options *options, const char *path)
 {
 	if (options->file_count == HOSTS_FILES_MAX) {
@@ -191,6 +216,11 @@ static int take_value(struct options *options, int key, const char *argument, co
 		return parse_min_up(options, argument);
 	case 'w':
 		return parse_watch(options, argument, next);
+	case KEY_TARGETS:
+		return parse_targets(options, argument);
+	case KEY_PROMETHEUS:
+		options->prometheus = argument;
+		return 0;
 	case KEY_ON_CHANGE:
 		options->on_change = argument;
 		return 0;
@@ -262,6 +292,16 @@ static int check(struct options *options)
 		cli_complain(&client_options_cli, "--on-change: the command is empty");
 		return -1;
 	}
+	if (options->prometheus && (options->watch || options->count || options->file_count)) {
+		cli_complain(&client_options_cli,
+			"--prometheus does not go together with --watch, --count or --file");
+		return -1;
+	}
+	if (options->prometheus && options->word_count > 1) {
+		cli_complain(&client_options_cli, "%s: --prometheus takes one QUERY",
+			options->words[1]);
+		return -1;
+	}
 	if (options->watch && options->count) {
 		cli_complain(&client_options_cli, "--watch and --count do not go together");
 		return -1;
@@ -269,6 +309,18 @@ static int check(struct options *options)
 	options->table = options->table || options->sorted || options->reverse ||
 			 options->file_count || options->count;
 	return 0;
+}
+
+const struct report_format *client_options_format(const struct options *options)
+{
+	switch (options->format) {
+	case OPTIONS_JSON:
+		return json_format;
+	case OPTIONS_CSV:
+		return &csv_format;
+	default:
+		return NULL;
+	}
 }
 
 enum options_action client_options_parse(struct options *options, int argc, char **argv)

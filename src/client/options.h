@@ -45,6 +45,9 @@ struct options {
 	bool watch;
 	uint64_t watch_ns;		/* from the beginning of one round to that of the next */
 	const char *on_change;		/* NULL: no command */
+	const char *prometheus;		/* ask this server instead of the hosts; or NULL */
+	bool targets;			/* write the targets for Prometheus, and ask no host */
+	unsigned targets_port;		/* with this port */
 	const char *files[HOSTS_FILES_MAX];
 	unsigned file_count;
 	char **words;			/* the operands */
@@ -52,6 +55,9 @@ struct options {
 };
 
 extern const struct cli client_options_cli;
+
+/* How OPTIONS want the report, or NULL for a table. */
+const struct report_format *client_options_format(const struct options *options);
 
 /* Fill OPTIONS; they count only if the action is OPTIONS_ASK. */
 enum options_action client_options_parse(struct options *options, int argc, char **argv);

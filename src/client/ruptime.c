@@ -9,6 +9,8 @@
 
 #include "client/hosts/hosts.h"
 #include "client/options.h"
+#include "client/prometheus/file_sd.h"
+#include "client/prometheus/prometheus.h"
 #include "client/single.h"
 #include "client/survey.h"
 #include "client/watch/watch.h"
@@ -53,18 +55,44 @@ static int gather(const struct options *options, struct targets *targets, bool *
 	return result;
 }
 
+/* Write the targets for Prometheus. */
+static int write_targets(const struct options *options, const struct targets *targets)
+{
+	FILE *out = io_stdout();
+	size_t left_out = 0;
+
+	if (out) {
+		file_sd_write(targets, options->targets_port, out, &left_out);
+	}
+	if (!out || fclose(out) == EOF) {
+		cli_complain(&client_options_cli, "standard output: %s", strerror(errno));
+		return SURVEY_SYSTEM;
+	}
+	if (left_out && !options->quiet) {
+		cli_complain(&client_options_cli,
+			"%zu of %zu targets left out: they are not on the network", left_out,
+			targets->count);
+	}
+	return SURVEY_ALL;
+}
+
 static int ask(const struct options *options)
 {
 	struct targets targets;
 	bool from_file = false;
 	int result;
 
+	if (options->prometheus) {
+		return prometheus_run(options);
+	}
 	if (targets_init(&targets, options->bare) < 0) {
 		cli_complain(&client_options_cli, "%s", strerror(errno));
 		return SURVEY_SYSTEM;
 	}
 	if (gather(options, &targets, &from_file) < 0) {
 		result = SURVEY_USAGE;
+	} else if (options->targets) {
+		result = write_targets(options, &targets);
 	} else if (options->watch) {
 		result = watch_run(options, &targets);
 	} else if (targets.count == 1 && !from_file && !options->table && !options->has_min_up &&

@@ -6,14 +6,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "client/ask/fleet.h"
+#include "client/show/output.h"
 #include "client/show/progress.h"
 #include "client/show/summary.h"
-#include "client/show/table.h"
 #include "common/io.h"
 
 /* From the beginning of one round to that of the next. */
@@ -127,54 +126,6 @@ static void judge_counts(struct report *report)
 	report_recount(report);
 }
 
-static int write_table(struct survey *survey, const uint32_t *order)
-{
-	const struct report *report = &survey->report;
-	const size_t count = report->targets->count;
-	struct table table;
-	char row[TABLE_ROW_BYTES];
-
-	table_init(&table, report, order, count);
-	for (size_t i = 0; i < count; i++) {
-		if (report->counts) {
-			table_format_count(&table, report, order[i], row);
-		} else {
-			table_format(&table, report, order[i], row);
-		}
-		fprintf(survey->out, "%s\n", row);
-	}
-	return 0;
-}
-
-static int write_format(struct survey *survey, const uint32_t *order)
-{
-	for (size_t i = 0; i < survey->targets->count; i++) {
-		if (survey->format->write(&survey->report, order[i], survey->out) < 0) {
-			return -1;
-		}
-	}
-	return 0;
-}
-
-/* What has not been written as it came. Returns 0, or -1 with errno. */
-static int write_report(struct survey *survey)
-{
-	const struct options *options = survey->options;
-	uint32_t *order;
-	int result;
-
-	if (survey->streams) {
-		return 0;
-	}
-	order = report_sort(&survey->report, options->sort, options->reverse);
-	if (!order) {
-		return -1;
-	}
-	result = survey->format ? write_format(survey, order) : write_table(survey, order);
-	free(order);
-	return result;
-}
-
 static const char *explain_shortage(int error)
 {
 	switch (error) {
@@ -243,9 +194,7 @@ static int open_all(struct survey *survey)
 		fleet.ask.tries = 1;
 		fleet.ask.wait = false;
 	}
-	survey->format = options->format == OPTIONS_JSON  ? json_format
-			 : options->format == OPTIONS_CSV ? &csv_format
-							  : NULL;
+	survey->format = client_options_format(options);
 	survey->streams = survey->format && !options->sorted && !options->reverse &&
 			  !options->count;
 	if (report_init(&survey->report, survey->targets, options->count > 0) < 0) {
@@ -299,7 +248,9 @@ enum survey_exit survey_run(const struct options *options, const struct targets 
 	if (asked == 0 && options->count) {
 		judge_counts(&survey.report);
 	}
-	if (asked < 0 || survey.error || write_report(&survey) < 0) {
+	if (asked < 0 || survey.error ||
+	    (!survey.streams && output_write(&survey.report, survey.format, options->sort,
+					options->reverse, survey.out) < 0)) {
 		errno = survey.error ? survey.error : errno;
 		result = fail(&survey, "");
 		close_all(&survey);

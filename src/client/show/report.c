@@ -103,6 +103,21 @@ int report_take(struct report *report, size_t at, const struct ask_outcome *outc
 	return 0;
 }
 
+int report_take_facts(struct report *report, size_t at, const struct uptime_facts *facts,
+	const char *reason)
+{
+	struct report_row *row = &report->rows[at];
+
+	row->state = reason ? REPORT_DOWN : REPORT_UP;
+	report->up += !reason;
+	report->down += reason != NULL;
+	if (reason) {
+		return replace(&row->reason, reason, strlen(reason));
+	}
+	row->facts = *facts;
+	return 0;
+}
+
 const char *report_name(const struct report *report, size_t at, char *buf, size_t size)
 {
 	const char *text = report->targets->list[at].text;

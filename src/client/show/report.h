@@ -56,6 +56,13 @@ void report_fini(struct report *report);
 /* The outcome for target AT, in place of what was known. Returns 0, or -1 with errno ENOMEM. */
 int report_take(struct report *report, size_t at, const struct ask_outcome *outcome);
 
+/*
+ * Host AT is up, says a source that has FACTS of it and no line; or it is down for REASON, if that
+ * is not NULL. In place of what was known. Returns 0, or -1 with errno ENOMEM.
+ */
+int report_take_facts(struct report *report, size_t at, const struct uptime_facts *facts,
+	const char *reason);
+
 /* Forget how many are up and down, to ask again; counts and rows stay. */
 void report_begin_round(struct report *report);
 

@@ -257,9 +257,7 @@ static int open_all(struct watch *watch)
 	/* The next round is another try. */
 	fleet.ask.tries = options->has_tries ? options->ask.tries : 1;
 	fleet.ask.wait = false;
-	watch->format = options->format == OPTIONS_JSON  ? json_format
-			: options->format == OPTIONS_CSV ? &csv_format
-							 : NULL;
+	watch->format = client_options_format(options);
 	if (!live) {
 		watch->out = io_stdout();
 	}
