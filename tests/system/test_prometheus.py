@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The figures of --metrics read by a real Prometheus, with the rules and the dashboard of contrib."""
+"""The figures of --metrics, read by a real Prometheus with the rules and dashboard of contrib."""
 
 import json
 import os

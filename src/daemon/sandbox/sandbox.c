@@ -305,7 +305,7 @@ static _Noreturn void watch(const struct sandbox *sandbox)
 	int sock_fd;
 
 	prctl(PR_SET_NAME, "ruptimed-watch");
-	/* It ends when the server is gone, and not before: not with a signal to all of its group. */
+	/* It ends when the server is gone, not before: not with a signal to all of its group. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	sock_fd = fcntl(sandbox->watch_fds[0], F_DUPFD_CLOEXEC, WATCH_FD + 1);

@@ -38,8 +38,8 @@ _Noreturn void sandbox_watch_process(int sock_fd);
 int sandbox_watch_send(int sock_fd, enum sandbox_role role, int notify_fd);
 
 /*
- * Receive the next refusal from SOCK_FD, without waiting. Returns false if there is none, with errno
- * EAGAIN if there may be one later.
+ * Receive the next refusal from SOCK_FD, without waiting. Returns false if there is none, with
+ * errno EAGAIN if there may be one later.
  */
 bool sandbox_watch_receive(int sock_fd, struct watch_refusal *refusal);
 

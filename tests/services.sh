@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh disable=SC2154 # quickstart sets sudo and held
 #
-# A part of quickstart: installs the servers to compare with, and keeps them from starting by
-# themselves.
+# A part of quickstart: installs servers that tests and comparisons use, and keeps them from starting
+# by themselves.
 
-# What the peers' packages would start.
-services='nginx xinetd'
+# What their packages would start.
+services='nginx xinetd prometheus'
 policy=/usr/sbin/policy-rc.d
 
 # Of the services, those that the machine does not have yet.
@@ -39,14 +39,14 @@ keep_stopped()
 {
 	for service in "$@"; do
 		if [ -e "/etc/init.d/$service" ]; then
-			say "leaving the service $service off; it is here to be compared with"
+			say "leaving the service $service off; it is here for tests"
 			$sudo update-rc.d "$service" disable >>build/logs/services.log 2>&1 || :
 			$sudo service "$service" stop >>build/logs/services.log 2>&1 || :
 		fi
 	done
 }
 
-install_peers()
+install_quietly()
 {
 	absent=$(absent_services)
 	hold_services
