@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/option_values.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,6 +75,15 @@ int option_take_condition(int key, const char *argument, struct condition *condi
 
 	return condition_parse(condition, argument, &why) < 0 ?
 		option_wrong(key, argument, why) : 0;
+}
+
+int option_take_ramp(int key, const char *argument, struct ramp_range *range)
+{
+	if (ramp_parse(range, argument) == 0) {
+		return 0;
+	}
+	return option_wrong(key, argument, errno == ERANGE ? "has more than 200 steps" :
+		"is not FROM:TO:STEP, three rates of which TO is not below FROM");
 }
 
 int option_take_pids(int key, const char *argument, pid_t *a, pid_t *b)

@@ -11,6 +11,7 @@
 
 #include "bench/condition.h"
 #include "bench/percentile.h"
+#include "bench/ramp.h"
 
 /* Complain that ARGUMENT of the option KEY WHY. Returns -1. */
 int option_wrong(int key, const char *argument, const char *why);
@@ -21,6 +22,8 @@ int option_take_rate(int key, const char *argument, double min, double max, doub
 /* MIN_NS is 0 or a millisecond. */
 int option_take_duration(int key, const char *argument, uint64_t min_ns, uint64_t *ns);
 int option_take_condition(int key, const char *argument, struct condition *condition);
+
+int option_take_ramp(int key, const char *argument, struct ramp_range *range);
 
 /* "A" or "A,B"; *B is 0 without it. */
 int option_take_pids(int key, const char *argument, pid_t *a, pid_t *b);

@@ -76,6 +76,12 @@ static int take(struct options *options, struct given *given, int key, const cha
 	case KEY_FIND_MAX:
 		options->find = true;
 		return option_take_condition(key, argument, &options->find_condition);
+	case KEY_RAMP:
+		options->ramp = true;
+		return option_take_ramp(key, argument, &options->ramp_range);
+	case KEY_BASELINE:
+		options->baseline_path = argument;
+		return 0;
 	case KEY_FAIL_IF:
 		return take_fail_if(options, argument);
 	case KEY_PID:
@@ -110,8 +116,12 @@ static bool is_stdout(const char *path)
 static const char *find_unjudgeable(const struct options *options,
 	const struct condition *condition)
 {
+	if (condition->metric == CONDITION_RATIO && options->baseline_path) {
+		return NULL;
+	}
 	if (condition_compares(condition) && !options->vs) {
-		return "--fail-if with ratio, slower, faster or fails-more needs --vs";
+		return "--fail-if with ratio, slower, faster or fails-more needs --vs (or, with "
+			"ratio, --baseline)";
 	}
 	if (condition->side == CONDITION_B && !options->vs) {
 		return "--fail-if of B needs --vs";
@@ -126,30 +136,50 @@ static const char *find_unjudgeable(const struct options *options,
 		"--fail-if with server-cpu needs --pid=A,B for both, or names a side" : NULL;
 }
 
+/* What is measured is one run, --vs, --find-max or --ramp. Returns what is wrong, or NULL. */
+static const char *find_conflict_of_modes(const struct options *options, const struct given *given)
+{
+	const struct plan *plan = &options->plan;
+	bool tries = options->find || options->ramp;
+
+	if (options->find + options->ramp + (options->vs != NULL) > 1) {
+		return "of --vs, --find-max and --ramp only one can be had";
+	}
+	if (tries && given->rate) {
+		return "--find-max and --ramp choose the rates themselves: leave out -r";
+	}
+	if (plan->requests && (tries || options->vs)) {
+		return "-n is for a single run: --vs, --find-max and --ramp take -d";
+	}
+	if (tries && (options->csv_path || options->baseline_path)) {
+		return "--csv and --baseline are not for --find-max and --ramp";
+	}
+	if (options->vs && options->baseline_path) {
+		return "--vs measures what it compares with: leave out --baseline";
+	}
+	if (plan->constant && !given->rate && !tries) {
+		return "--constant needs -r";
+	}
+	if (options->find && (condition_compares(&options->find_condition) ||
+	    options->find_condition.side == CONDITION_B)) {
+		return "--find-max cannot compare: that condition needs --vs";
+	}
+	return options->vs_pid && !options->vs ? "--pid with two processes needs --vs" : NULL;
+}
+
 /* Options that do not go together. Returns what is wrong, or NULL. */
 static const char *find_conflict(const struct options *options, const struct given *given)
 {
 	const struct plan *plan = &options->plan;
+	const char *why = find_conflict_of_modes(options, given);
 	int outputs = options->json + is_stdout(options->hgrm_path) +
 		is_stdout(options->report_path) + is_stdout(options->csv_path);
 
-	if (options->find && options->vs) {
-		return "--find-max and --vs do not go together";
-	}
-	if (options->find && given->rate) {
-		return "--find-max looks for the rate itself: leave out -r";
-	}
-	if (plan->requests && (options->find || options->vs)) {
-		return "-n is for a single run: --find-max and --vs take -d";
+	if (why) {
+		return why;
 	}
 	if (plan->requests && plan->requests < plan->threads) {
 		return "-n is less than -t: each thread sends one at least";
-	}
-	if (options->find && options->csv_path) {
-		return "--csv is for a single run or --vs";
-	}
-	if (plan->constant && !given->rate && !options->find) {
-		return "--constant needs -r";
 	}
 	if (plan->in_flight > 0 && plan->in_flight < plan->threads) {
 		return "-c is less than -t: each thread needs one in flight";
@@ -160,16 +190,8 @@ static const char *find_conflict(const struct options *options, const struct giv
 	if (outputs > 1) {
 		return "only one of -J, --hgrm=-, --report=- and --csv=- can have standard output";
 	}
-	if (options->vs_pid && !options->vs) {
-		return "--pid with two processes needs --vs";
-	}
-	if (options->find && (condition_compares(&options->find_condition) ||
-	    options->find_condition.side == CONDITION_B)) {
-		return "--find-max cannot compare: that condition needs --vs";
-	}
 	for (unsigned i = 0; i < options->condition_count; i++) {
-		const char *why = find_unjudgeable(options, &options->conditions[i]);
-
+		why = find_unjudgeable(options, &options->conditions[i]);
 		if (why) {
 			return why;
 		}
@@ -180,16 +202,17 @@ static const char *find_conflict(const struct options *options, const struct giv
 static void fill_defaults(struct options *options, const struct given *given)
 {
 	struct plan *plan = &options->plan;
+	bool tries = options->find || options->ramp;
 
 	if (!given->duration) {
-		plan->duration_ns = options->find ? 2 * CLOCK_S : plan->requests ? 0 :
+		plan->duration_ns = tries ? 2 * CLOCK_S : plan->requests ? 0 :
 			10 * CLOCK_S;
 	}
 	if (!given->warmup) {
-		plan->warmup_ns = options->find ? plan->duration_ns / 5 : plan->requests ? 0 :
+		plan->warmup_ns = tries ? plan->duration_ns / 5 : plan->requests ? 0 :
 			CLOCK_S;
 	}
-	if (!plan->open_loop && plan->in_flight == 0 && !options->find) {
+	if (!plan->open_loop && plan->in_flight == 0 && !tries) {
 		plan->in_flight = plan->threads;
 	}
 	if (options->percentile_count == 0) {

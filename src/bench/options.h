@@ -11,6 +11,7 @@
 #include "bench/options_table.h"
 #include "bench/percentile.h"
 #include "bench/plan.h"
+#include "bench/ramp.h"
 
 #define OPTIONS_CONDITIONS_MAX 16
 
@@ -29,6 +30,9 @@ struct options {
 	pid_t vs_pid;		/* whose CPU time is measured for B; 0: none */
 	bool find;
 	struct condition find_condition;
+	bool ramp;
+	struct ramp_range ramp_range;
+	const char *baseline_path;	/* NULL: none */
 	struct condition conditions[OPTIONS_CONDITIONS_MAX];
 	unsigned condition_count;
 	struct percentile percentiles[PERCENTILES_MAX];

@@ -21,6 +21,8 @@ enum option_key {
 	KEY_HGRM,
 	KEY_REPORT,
 	KEY_CSV,
+	KEY_RAMP,
+	KEY_BASELINE,
 };
 
 extern const struct cli options_cli;

@@ -8,16 +8,20 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "bench/baseline.h"
 #include "bench/compare.h"
 #include "bench/condition.h"
 #include "bench/environment.h"
 #include "bench/find_max.h"
+#include "bench/ramp.h"
 #include "bench/result.h"
 
 struct report {
 	const struct result *result;
 	const struct comparison *comparison;	/* NULL without --vs */
 	const struct find_max *find;		/* NULL without --find-max */
+	const struct ramp *ramp;		/* NULL without --ramp */
+	const struct baseline *baseline;	/* NULL without --baseline */
 	const struct environment *environment;
 	const struct condition *conditions;	/* of --fail-if */
 	const struct condition_verdict *verdicts;	/* for each of them */
@@ -49,7 +53,16 @@ void report_describe_comparison(const struct comparison *comparison, const struc
 /* That of --find-max. */
 void report_describe_find_max(const struct find_max *find, char *buf, size_t size);
 
-/* "holds", "fails" ... */
+/* That of --ramp, and that with --baseline. */
+void report_describe_ramp(const struct ramp *ramp, char *buf, size_t size);
+void report_describe_baseline(const struct baseline *baseline, const struct result *result,
+	char *buf, size_t size);
+
+/* What a reader of the latter must know. */
+const char *report_baseline_warning(void);
+
+/* Of --find-max: "holds", "fails" ... Of --ramp: did it keep up? */
 const char *report_try_word(const struct rate_try *try);
+const char *report_step_word(const struct rate_try *try);
 
 #endif

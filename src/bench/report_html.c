@@ -133,6 +133,15 @@ static void write_head(const struct report *report, FILE *out)
 		report_describe_find_max(report->find, sentence, sizeof(sentence));
 		write_strip(report->find->rate_rps > 0 ? "good" : "bad", "Search:", sentence, out);
 	}
+	if (report->ramp) {
+		report_describe_ramp(report->ramp, sentence, sizeof(sentence));
+		write_strip(report->ramp->knee_rps > 0 ? "good" : "bad", "Ramp:", sentence, out);
+	}
+	if (report->baseline) {
+		report_describe_baseline(report->baseline, result, sentence, sizeof(sentence));
+		write_strip("vs", "Baseline:", sentence, out);
+		write_strip("", "Warning:", report_baseline_warning(), out);
+	}
 	write_conditions(report, out);
 	for (unsigned i = 0; (note = result_note(result, i)) != NULL; i++) {
 		write_strip("", "Note:", note, out);
@@ -259,6 +268,25 @@ static void write_drops(const struct report *report, FILE *out)
 	}
 }
 
+static void write_tries(const struct rate_try *tries, unsigned count, const char *verdict,
+	const char *(*word)(const struct rate_try *), FILE *out)
+{
+	fputs("<section><h2>All rates</h2><table><tr><th>rate</th><th>answers/s</th>"
+		"<th>p50</th><th>p99</th><th class=\"word\">", out);
+	plot_write_escaped(verdict, out);
+	fputs("</th></tr>\n", out);
+	for (unsigned i = 0; i < count; i++) {
+		const struct rate_try *try = &tries[i];
+
+		fprintf(out, "<tr><td>%s</td><td>%s</td>", figure_number(try->rate_rps).text,
+			figure_number(try->throughput_rps).text);
+		fprintf(out, "<td>%s</td><td>%s</td>", figure_duration(try->p50_us * 1e3).text,
+			figure_duration(try->p99_us * 1e3).text);
+		fprintf(out, "<td class=\"word\">%s</td></tr>\n", word(try));
+	}
+	fputs("</table></section>\n", out);
+}
+
 static void write_environment(const struct environment *environment, FILE *out)
 {
 	fputs("<section><h2>Measured with</h2><table class=\"facts\">\n", out);
@@ -287,6 +315,15 @@ int report_html(const struct report *report, FILE *out)
 	}
 	if (report->find) {
 		report_plot_tries(report->find, out);
+	}
+	if (report->ramp) {
+		report_plot_ramp(report->ramp, out);
+		write_tries(report->ramp->tries, report->ramp->count, "keeps up", report_step_word,
+			out);
+	}
+	if (report->find) {
+		write_tries(report->find->tries, report->find->count,
+			report->find->condition.text, report_try_word, out);
 	}
 	report_plot_percentiles(report, out);
 	write_latencies(report, out);

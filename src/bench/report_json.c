@@ -267,6 +267,40 @@ static json_t *find_max_object(const struct find_max *find)
 	return object;
 }
 
+static json_t *ramp_object(const struct ramp *ramp)
+{
+	json_t *object = json_object();
+
+	put(object, "from_rps", number(ramp->range.from_rps));
+	put(object, "to_rps", number(ramp->range.to_rps));
+	put(object, "step_rps", number(ramp->range.step_rps));
+	put(object, "knee_rps", number(ramp->knee_rps));
+	put(object, "knee_reached", json_boolean(ramp->reached));
+	put(object, "interrupted", json_boolean(ramp->interrupted));
+	put(object, "tries", tries_array(ramp->tries, ramp->count));
+	return object;
+}
+
+static json_t *baseline_object(const struct baseline *baseline, const struct result *result)
+{
+	const char *mismatch = baseline_mismatch(baseline, result);
+	json_t *object = json_object();
+
+	put(object, "target", json_string(baseline->target));
+	put(object, "date", json_string(baseline->date));
+	put(object, "kernel", json_string(baseline->kernel));
+	put(object, "valid", json_boolean(baseline->valid));
+	put(object, "metric", json_string(result->plan.open_loop ? "latency_p50_us" :
+		"throughput_rps"));
+	put(object, "throughput_rps", number(baseline->throughput_rps));
+	put(object, "p50_us", number(baseline->p50_us));
+	put(object, "p99_us", number(baseline->p99_us));
+	put(object, "ratio", number(baseline_ratio(baseline, result)));
+	put(object, "not_compared", mismatch ? json_string(mismatch) : json_null());
+	put(object, "warning", json_string(report_baseline_warning()));
+	return object;
+}
+
 static json_t *state(bool is_about, enum condition_state state)
 {
 	static const char *const names[] = { "does not hold", "holds", "not judged" };
@@ -313,6 +347,9 @@ int report_json(const struct report *report, FILE *out)
 	put(object, "fail_if", conditions(report));
 	put(object, "vs", report->comparison ? versus(report) : json_null());
 	put(object, "find_max", report->find ? find_max_object(report->find) : json_null());
+	put(object, "ramp", report->ramp ? ramp_object(report->ramp) : json_null());
+	put(object, "baseline", report->baseline ?
+		baseline_object(report->baseline, report->result) : json_null());
 	put(object, "environment", environment_object(report->environment));
 	failed = json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
 	json_decref(object);

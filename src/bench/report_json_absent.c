@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "bench/baseline.h"
+
 bool report_has_json(void)
 {
 	return false;
@@ -14,5 +16,13 @@ int report_json(const struct report *report, FILE *out)
 	(void)report;
 	(void)out;
 	errno = ENOSYS;
+	return -1;
+}
+
+int baseline_read(struct baseline *baseline, const char *path, const char **why)
+{
+	(void)baseline;
+	(void)path;
+	*why = "needs jansson, which this ruptime-bench was configured without";
 	return -1;
 }

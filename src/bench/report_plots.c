@@ -187,3 +187,57 @@ void report_plot_tries(const struct find_max *find, FILE *out)
 		.series = series, .count = 2,
 	}, out);
 }
+
+static unsigned ramp_points(const struct ramp *ramp, bool tail, struct plot_point *points)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < ramp->count; i++) {
+		const struct rate_try *try = &ramp->tries[i];
+		double us = tail ? try->p99_us : try->p50_us;
+
+		if (us > 0) {
+			points[count++] = (struct plot_point){ .x = try->rate_rps, .y = us * 1e3 };
+		}
+	}
+	return count;
+}
+
+/* Both figures of the rate at the knee, if it was reached. */
+static unsigned knee_points(const struct ramp *ramp, struct plot_point *points)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < ramp->count && ramp->reached; i++) {
+		const struct rate_try *try = &ramp->tries[i];
+
+		if (try->rate_rps == ramp->knee_rps) {
+			points[count++] = (struct plot_point){ try->rate_rps, try->p50_us * 1e3 };
+			points[count++] = (struct plot_point){ try->rate_rps, try->p99_us * 1e3 };
+		}
+	}
+	return count;
+}
+
+void report_plot_ramp(const struct ramp *ramp, FILE *out)
+{
+	struct plot_point medians[RAMP_STEPS_MAX];
+	struct plot_point tails[RAMP_STEPS_MAX];
+	struct plot_point knee[2];
+	const struct plot_series series[] = {
+		{ .name = "99th percentile", .css_class = "b", .style = PLOT_LINE, .points = tails,
+		  .count = ramp_points(ramp, true, tails) },
+		{ .name = "median", .css_class = "a", .style = PLOT_LINE, .points = medians,
+		  .count = ramp_points(ramp, false, medians) },
+		{ .name = "the knee", .css_class = "good", .style = PLOT_DOTS, .points = knee,
+		  .count = knee_points(ramp, knee) },
+	};
+
+	plot_write(&(struct plot){
+		.id = "ramp", .title = "Latency by rate",
+		.subtitle = "Up to the knee the server kept up with every rate",
+		.x = { .title = "requests a second", .unit = PLOT_NUMBER },
+		.y = { .unit = PLOT_DURATION, .logarithmic = true },
+		.series = series, .count = 3,
+	}, out);
+}

@@ -21,4 +21,7 @@ void report_plot_rounds(const struct comparison *comparison, FILE *out);
 /* --find-max: the 99th percentile at each rate. */
 void report_plot_tries(const struct find_max *find, FILE *out);
 
+/* --ramp: latency by rate, with the knee. */
+void report_plot_ramp(const struct ramp *ramp, FILE *out);
+
 #endif

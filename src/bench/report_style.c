@@ -53,5 +53,7 @@ const char report_style[] =
 	"border-bottom:1px solid var(--rule)}\n"
 	"th:first-child,td:first-child{text-align:left;padding-left:0}th{color:var(--soft);"
 	"font-weight:500}tr:last-child td{border-bottom:0}\n"
+	"td.word,th.word{white-space:normal;text-align:left;color:var(--soft)}\n"
+	"@media(max-width:40rem){th,td{padding:.3rem .35rem}}\n"
 	"table.facts td{text-align:left;white-space:normal;overflow-wrap:anywhere}"
 	"table.facts td:first-child{white-space:nowrap;color:var(--soft);width:1%}\n";

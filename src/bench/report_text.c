@@ -9,70 +9,6 @@
 
 #define WIDTH 92
 
-void report_describe(const struct plan *plan, char *buf, size_t size)
-{
-	int len = 0;
-
-	if (!plan->open_loop) {
-		len = snprintf(buf, size, "closed loop, %u in flight", plan->in_flight);
-	} else {
-		len = snprintf(buf, size, "open loop, %s/s %s", figure_number(plan->rate_rps).text,
-			plan->constant ? "at even distances" : "at random (Poisson)");
-		if (plan->in_flight > 0 && len >= 0 && (size_t)len < size) {
-			len += snprintf(buf + len, size - (size_t)len, ", at most %u in flight",
-				plan->in_flight);
-		}
-	}
-	if (len >= 0 && (size_t)len < size && plan->threads > 1) {
-		snprintf(buf + len, size - (size_t)len, ", %u threads", plan->threads);
-	}
-}
-
-void report_describe_comparison(const struct comparison *comparison, const struct result *a,
-	char *buf, size_t size)
-{
-	const char *what = comparison->of_latency ? "median latency" : "throughput";
-	const struct interval *ratio = &comparison->ratio;
-
-	if (comparison->failures != COMPARISON_FAILS_ALIKE) {
-		snprintf(buf, size, "B fails %s: %.2f %% of its requests have no good answer, "
-			"%.2f %% of A's; so their speed is not compared",
-			compare_failures_name(comparison->failures),
-			100 * compare_failed_share(&comparison->b), 100 * compare_failed_share(a));
-		return;
-	}
-	switch (comparison->verdict) {
-	case COMPARISON_NOT_JUDGED:
-		snprintf(buf, size, "not judged: there are too few rounds with an answer");
-		break;
-	case COMPARISON_NO_DIFFERENCE:
-		snprintf(buf, size, "no difference: B/A of the %s is %.3f (99 %% sure: "
-			"%.3f to %.3f)", what, ratio->estimate, ratio->low, ratio->high);
-		break;
-	default:
-		snprintf(buf, size, "B is %s: %.1f %% %s %s, B/A is %.3f (99 %% sure: %.3f to "
-			"%.3f)", compare_verdict_name(comparison->verdict),
-			100 * compare_change(comparison), ratio->estimate < 1 ? "less" : "more",
-			what, ratio->estimate, ratio->low, ratio->high);
-		break;
-	}
-}
-
-void report_describe_find_max(const struct find_max *find, char *buf, size_t size)
-{
-	if (find->interrupted) {
-		snprintf(buf, size, "%s: interrupted before the rate was found; it holds at %s "
-			"requests/s", find->condition.text, figure_number(find->rate_rps).text);
-	} else if (find->rate_rps > 0) {
-		snprintf(buf, size, "%s holds up to %s requests/s, bisected to %.1f %%%s",
-			find->condition.text, figure_number(find->rate_rps).text,
-			100 * (FIND_MAX_PRECISION - 1), find->own_limit ?
-			"; beyond it the generator could not keep up" : "");
-	} else {
-		snprintf(buf, size, "%s holds at no rate that was tried", find->condition.text);
-	}
-}
-
 static void print_latency(const char *name, const struct histogram *histogram,
 	const struct report *report, FILE *out)
 {
@@ -284,15 +220,19 @@ static void print_comparison(const struct comparison *comparison, const struct r
 	}
 }
 
-const char *report_try_word(const struct rate_try *try)
+/* KNEE_RPS: of --ramp; else 0. */
+static void print_tries(const struct rate_try *tries, unsigned count,
+	const char *(*word)(const struct rate_try *), double knee_rps, FILE *out)
 {
-	if (try->held) {
-		return "holds";
+	for (unsigned i = 0; i < count; i++) {
+		const struct rate_try *try = &tries[i];
+
+		fprintf(out, "%14s%14s%12s%12s  %s%s\n", figure_number(try->rate_rps).text,
+			figure_number(try->throughput_rps).text,
+			figure_duration(try->p50_us * 1e3).text,
+			figure_duration(try->p99_us * 1e3).text, word(try),
+			try->rate_rps == knee_rps ? "  <- knee" : "");
 	}
-	if (!try->valid) {
-		return "not counted: invalid";
-	}
-	return try->kept_up ? "fails" : "fails: answers fall behind or are missing";
 }
 
 static void print_find_max(const struct find_max *find, FILE *out)
@@ -301,16 +241,29 @@ static void print_find_max(const struct find_max *find, FILE *out)
 
 	fprintf(out, "%14s%14s%12s%12s  %s\n", "rate", "answers/s", "p50", "p99",
 		find->condition.text);
-	for (unsigned i = 0; i < find->count; i++) {
-		const struct rate_try *try = &find->tries[i];
-
-		fprintf(out, "%14s%14s%12s%12s  %s\n", figure_number(try->rate_rps).text,
-			figure_number(try->throughput_rps).text,
-			figure_duration(try->p50_us * 1e3).text,
-			figure_duration(try->p99_us * 1e3).text, report_try_word(try));
-	}
+	print_tries(find->tries, find->count, report_try_word, 0, out);
 	report_describe_find_max(find, sentence, sizeof(sentence));
 	fprintf(out, "\n%s\n\n", sentence);
+}
+
+static void print_ramp(const struct ramp *ramp, FILE *out)
+{
+	char sentence[256];
+
+	fprintf(out, "%14s%14s%12s%12s  %s\n", "rate", "answers/s", "p50", "p99", "keeps up");
+	print_tries(ramp->tries, ramp->count, report_step_word,
+		ramp->reached ? ramp->knee_rps : 0, out);
+	report_describe_ramp(ramp, sentence, sizeof(sentence));
+	fprintf(out, "\nRamp: %s\n\n", sentence);
+}
+
+static void print_baseline(const struct baseline *baseline, const struct result *result, FILE *out)
+{
+	char sentence[256];
+
+	report_describe_baseline(baseline, result, sentence, sizeof(sentence));
+	fprintf(out, "\nBaseline %s: %s\n", baseline->target, sentence);
+	print_wrapped("  Warning:", report_baseline_warning(), out);
 }
 
 static void print_conditions(const struct report *report, FILE *out)
@@ -331,6 +284,9 @@ int report_text(const struct report *report, FILE *out)
 	if (report->find) {
 		print_find_max(report->find, out);
 	}
+	if (report->ramp) {
+		print_ramp(report->ramp, out);
+	}
 	print_target(comparison ? "A = " : "", report->result, out);
 	print_result(report, report->result, out);
 	print_verdict(report->result, NULL, out);
@@ -339,6 +295,9 @@ int report_text(const struct report *report, FILE *out)
 		print_result(report, &comparison->b, out);
 		print_verdict(&comparison->b, report->result, out);
 		print_comparison(comparison, report->result, out);
+	}
+	if (report->baseline) {
+		print_baseline(report->baseline, report->result, out);
 	}
 	print_drops(report, out);
 	print_conditions(report, out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/result.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,11 @@
 #define LAG_SHARE    10
 /* So many late ones are no accident, whatever their share. */
 #define LATE_MIN     3
+/* What ruptimed does to a source of datagrams, and how much of it must be seen. */
+#define LIMIT_RPS	 50.0
+#define LIMIT_LEAK	 8
+#define LIMIT_LOST_SHARE 0.05
+#define LIMIT_TOLERANCE	 0.25
 /* Figures that differ by less are the same to a reader. */
 #define SAME_SHARE   0.01
 /* Of its threads' time: a generator that is as busy may be what limits a closed loop. */
@@ -152,11 +158,30 @@ static bool is_busy(const struct result *result)
 	return result_own_cpu_share(result) > BUSY_SHARE * result->plan.threads;
 }
 
+/*
+ * Does it look as if ruptimed's limit for each source of datagrams had answered (doc/security.md)?
+ * It lets 50 a second through, and of the others one in eight.
+ */
+static bool is_limited_by_ruptimed(const struct result *result)
+{
+	const struct target *target = &result->target;
+	const struct tally *tally = result->measured;
+	double asked_rps = result->duration_ns ? (double)tally->sent * (double)CLOCK_S /
+		(double)result->duration_ns : 0;
+	double expected_rps = LIMIT_RPS + fmax(asked_rps - LIMIT_RPS, 0) / LIMIT_LEAK;
+
+	return target->address.scheme == ADDRESS_UDP && target->count == 1 &&
+		!target->endpoints[0].loopback &&
+		(double)tally->outcomes[OUTCOME_LOST] > LIMIT_LOST_SHARE * (double)tally->sent &&
+		fabs(result_throughput_rps(result) - expected_rps) <
+		LIMIT_TOLERANCE * expected_rps;
+}
+
 const char *result_note(const struct result *result, unsigned i)
 {
 	const struct plan *plan = &result->plan;
 	const struct tally *tally = result->measured;
-	const char *notes[4];
+	const char *notes[5];
 	unsigned count = 0;
 
 	if (!plan->open_loop && plan->in_flight == 1) {
@@ -178,6 +203,11 @@ const char *result_note(const struct result *result, unsigned i)
 			"counted as unsent and their latency is missing." :
 			"The generator had no time to send all that was due; what is missing is "
 			"counted as unsent.";
+	}
+	if (is_limited_by_ruptimed(result)) {
+		notes[count++] = "About 50 answers a second, and one in eight of the others: so "
+			"ruptimed limits each source of datagrams that is not on its own host. "
+			"Measure on that host, over TCP, or with another --rate there.";
 	}
 	if (result->interrupted) {
 		notes[count++] = "Interrupted: the figures are of the time until then.";

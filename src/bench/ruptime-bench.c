@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "bench/baseline.h"
 #include "bench/compare.h"
 #include "bench/condition.h"
 #include "bench/cpu_time.h"
@@ -19,6 +20,7 @@
 #include "bench/options.h"
 #include "bench/output.h"
 #include "bench/progress.h"
+#include "bench/ramp.h"
 #include "bench/report.h"
 #include "bench/run.h"
 #include "bench/samples.h"
@@ -54,6 +56,8 @@ struct bench {
 	struct result result;
 	struct comparison comparison;
 	struct find_max find;
+	struct ramp ramp;
+	struct baseline baseline;
 	struct condition_verdict verdicts[OPTIONS_CONDITIONS_MAX];
 };
 
@@ -171,6 +175,18 @@ static int open_outputs(struct bench *bench)
 	return status;
 }
 
+static int read_baseline(struct bench *bench)
+{
+	const char *path = bench->options.baseline_path;
+	const char *why = NULL;
+
+	if (path && baseline_read(&bench->baseline, path, &why) < 0) {
+		cli_complain(&options_cli, "--baseline: '%s' %s", path, why);
+		return EXIT_USAGE;
+	}
+	return EXIT_OK;
+}
+
 static int prepare(struct bench *bench)
 {
 	struct plan *plan = &bench->options.plan;
@@ -197,6 +213,9 @@ static int prepare(struct bench *bench)
 		status = check_pid(bench->options.vs_pid);
 	}
 	if (status == EXIT_OK) {
+		status = read_baseline(bench);
+	}
+	if (status == EXIT_OK) {
 		status = open_outputs(bench);
 	}
 	return status == EXIT_OK ? find_targets(bench) : status;
@@ -213,6 +232,10 @@ static int measure(struct bench *bench)
 	if (options->find) {
 		return find_max(&options->plan, &bench->a, &options->find_condition,
 			&bench->result, &bench->find);
+	}
+	if (options->ramp) {
+		return ramp_run(&options->plan, &bench->a, &options->ramp_range, &bench->result,
+			&bench->ramp);
 	}
 	if (run(&options->plan, &bench->a, &bench->result) < 0) {
 		return -1;
@@ -327,6 +350,8 @@ static int report(struct bench *bench)
 		.result = &bench->result,
 		.comparison = comparison,
 		.find = options->find ? &bench->find : NULL,
+		.ramp = options->ramp ? &bench->ramp : NULL,
+		.baseline = options->baseline_path ? &bench->baseline : NULL,
 		.environment = &bench->environment,
 		.conditions = options->conditions,
 		.verdicts = bench->verdicts,
@@ -338,7 +363,8 @@ static int report(struct bench *bench)
 
 	for (unsigned i = 0; i < options->condition_count; i++) {
 		bench->verdicts[i] = condition_judge(&options->conditions[i], &bench->result,
-			comparison, NAN);
+			comparison, options->baseline_path ?
+			baseline_ratio(&bench->baseline, &bench->result) : NAN);
 	}
 	status = write_reports(bench, &report);
 	return status == EXIT_OK ? conclude(bench) : status;

@@ -35,9 +35,13 @@ static void set_endpoint(struct endpoint *endpoint, const struct sockaddr *socka
 	if (endpoint->family == AF_INET) {
 		const struct sockaddr_in *in = (const struct sockaddr_in *)&endpoint->sockaddr;
 
-		endpoint->spread_sources = scheme == ADDRESS_TCP &&
-			ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET &&
+		endpoint->loopback = ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+		endpoint->spread_sources = scheme == ADDRESS_TCP && endpoint->loopback &&
 			can_spread_sources();
+	} else if (endpoint->family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&endpoint->sockaddr;
+
+		endpoint->loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
 	}
 }
 

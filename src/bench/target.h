@@ -19,6 +19,7 @@ struct endpoint {
 	struct sockaddr_storage sockaddr;	/* all but msgq */
 	socklen_t sockaddr_len;
 	int family;
+	bool loopback;
 	/* An IPv4 loopback address on a host that has all of 127/8 for sources. */
 	bool spread_sources;
 	char text[TARGET_TEXT_MAX];	/* the address that is really asked, without names */

@@ -4,6 +4,7 @@
 The servers of these tests answer one request after the other, CAPACITY a second and never more."""
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -11,7 +12,7 @@ import unittest
 
 import fakes
 import harness
-from oddserver import BENCH, OddServer, bench, fixture, queue_address
+from oddserver import BENCH, OddServer, bench, queue_address
 
 CAPACITY = 500
 SERVICE = "--service=2ms"
@@ -182,6 +183,70 @@ class FindMax(unittest.TestCase):
                            "--constant", server.address, timeout=100)
         found = got["find_max"]
         self.assertTrue(0.9 * CAPACITY < found["rate_rps"] < 1.05 * CAPACITY, found)
+
+
+class Ramp(unittest.TestCase):
+    limit_s = 120
+
+    def test_the_knee(self):
+        with OddServer("tcp://127.0.0.1:0", SERVICE) as server, harness.tempdir() as directory:
+            page = directory + "/page.html"
+            args = ("--constant", "-d", "600ms", "--report=" + page, server.address)
+            # On a busy machine others can only make it less.
+            for _ in range(3):
+                status, got = bench("--ramp=200:700:100", *args, timeout=60)
+                ramp = got["ramp"]
+                if ramp["knee_rps"] >= 400:
+                    break
+            self.assertEqual([t["rate_rps"] for t in ramp["tries"]],
+                             [200, 300, 400, 500, 600, 700])
+            self.assertEqual((status, ramp["knee_reached"]), (0, True))
+            self.assertIn(ramp["knee_rps"], (400, 500))
+            self.assertEqual(got["requested_rps"], ramp["knee_rps"])
+            with open(page, encoding="utf-8") as text:
+                self.assertIn('id="ramp"', text.read())
+            done = harness.run([BENCH, "--ramp=100:200:100", *args])
+            self.assertIn("kept up with all rates", done.stdout)
+
+    def test_ranges(self):
+        for wrong in ("1:2", "1:2:3:4", "5:1:1", "1:5:0", "a:b:c", "1:1000:1", ""):
+            done = harness.run([BENCH, "--ramp=" + wrong, "h"])
+            self.assertEqual(done.returncode, 3, wrong)
+            self.assertIn("--ramp", done.stderr)
+
+
+class Baseline(unittest.TestCase):
+    def test_a_saved_run(self):
+        with harness.tempdir() as directory, \
+                OddServer("tcp://127.0.0.1:0", "--delay=4ms") as a, \
+                OddServer("tcp://127.0.0.1:0", "--delay=40ms") as b:
+            for load, condition in ((("-c", "2"), "ratio<0.4"), (("-r", "200"), "ratio>2.5")):
+                with self.subTest(load=load):
+                    saved = directory + "/saved.json"
+                    _, first = bench(*load, "-d", "500ms", "--warmup=0", a.address)
+                    with open(saved, "w", encoding="utf-8") as out:
+                        json.dump(first, out)
+                    args = (*load, "-d", "500ms", "--warmup=0", "--baseline=" + saved,
+                            "--fail-if=" + condition)
+                    status, got = bench(*args, b.address)
+                    self.assertEqual(status, 1, got["baseline"])
+                    self.assertIn("Machines drift", got["baseline"]["warning"])
+                    self.assertEqual(bench(*args, a.address)[0], 0)
+            done = harness.run([BENCH, "-c", "2", "-n", "50", "--baseline=" + saved,
+                                "--fail-if=ratio<0.01", a.address])
+        # A closed loop and an open one: not compared, and a gate does not pass.
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not compared", done.stdout)
+
+    def test_what_is_no_saved_run(self):
+        with harness.tempdir() as directory:
+            for text in ("", "{", "{}", "[1]", '{"mode": 1}'):
+                path = directory + "/saved.json"
+                with open(path, "w", encoding="utf-8") as out:
+                    out.write(text)
+                done = harness.run([BENCH, "--baseline=" + path, "h"])
+                self.assertEqual(done.returncode, 3, text)
+                self.assertIn("--baseline", done.stderr)
 
 
 class ServerCpu(unittest.TestCase):

@@ -63,5 +63,21 @@ class Names(unittest.TestCase):
                 self.assertEqual((got["target"], got["addresses"]), (name, [server.address]))
 
 
+class Limits(unittest.TestCase):
+    def test_ruptimed_that_limits_strangers_is_named(self):
+        """A source that is not on the server's host gets 50 answers a second, and some more."""
+        outside = namespaces.Outside()
+        self.addCleanup(outside.close)
+        with harness.Daemon("-l", "udp://*:0") as daemon:
+            address = "udp://%s:%d" % (outside.HERE, daemon.port("udp"))
+            with outside.entered():
+                for load in (("-r", "400"), ("-c", "64")):
+                    _, got = bench(*load, "-d", "2s", "--warmup=1s", "--timeout=400ms", address)
+                    self.assertGreater(got["lost"], 0)
+                    self.assertIn("limits each source", " ".join(got["notes"]))
+            _, got = bench("-r", "400", "-d", "500ms", "udp://127.0.0.1:%d" % daemon.port("udp"))
+            self.assertNotIn("limits", " ".join(got["notes"]))
+
+
 if __name__ == "__main__":
     harness.main()
