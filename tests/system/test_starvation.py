@@ -8,6 +8,7 @@ import resource
 import select
 import signal
 import socket
+import threading
 import time
 import unittest
 
@@ -114,6 +115,20 @@ class Starvation(unittest.TestCase):
             self.assertLess(share, 0.05)
             resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
             self.assertRegex(clients.ask_stream(daemon.address("tcp")), clients.UPTIME_LINE)
+
+    def test_start_while_others_pass_descriptors(self):
+        """The user has more on their way than the server may open, for a moment."""
+        here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with here, there:
+            def send():
+                local.send_fds(here, [0] * 2 * LIMIT)
+
+            self.assertEqual(harness.end_of(harness.fork_as_nobody(send)), 0)
+            arrival = threading.Timer(0.3, there.recv, (1,))
+            arrival.start()
+            with self.daemon() as daemon:
+                self.assertRegex(clients.ask_stream(daemon.address("tcp")), clients.UPTIME_LINE)
+            arrival.join()
 
     def test_clients_that_wait(self):
         """Behind a command that takes long: who has waited enough goes, and another comes."""

@@ -2,6 +2,7 @@
 #include "daemon/run/runner_process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -20,6 +21,22 @@
  */
 #define TRIES_MAX 4
 
+/* How often, and how long apart, a descriptor is sent that the kernel refuses to have on its way. */
+#define SEND_TRIES   100
+#define SEND_REST_MS 10
+
+/* ETOOMANYREFS: all programs of this user together have RLIMIT_NOFILE descriptors on their way. */
+static int send_notify_fd(int notify_fd)
+{
+	for (unsigned i = 0; fdpass_send(MESSAGE_REPORT_FD, notify_fd) < 0; i++) {
+		if (errno != ETOOMANYREFS || i == SEND_TRIES) {
+			return -1;
+		}
+		poll(NULL, 0, SEND_REST_MS);
+	}
+	return 0;
+}
+
 /* Become what the runner is meant to be, and tell main. Returns the call that failed, or NULL. */
 static const char *settle(const struct runner_config *config, int *child_fd)
 {
@@ -35,7 +52,7 @@ static const char *settle(const struct runner_config *config, int *child_fd)
 		return "sandbox";
 	}
 	result = notify_fd < 0 ? (int)send(MESSAGE_REPORT_FD, &settled_byte, 1, MSG_NOSIGNAL)
-			       : fdpass_send(MESSAGE_REPORT_FD, notify_fd);
+			       : send_notify_fd(notify_fd);
 	io_close(&notify_fd);
 	return result < 0 ? "send" : NULL;
 }
