@@ -23,7 +23,7 @@ void protocol_parse_request(const void *datagram, size_t len, struct protocol_re
 	const uint8_t *bytes = datagram;
 	const size_t used = MAGIC_BYTES + PROTOCOL_NONCE_BYTES;
 
-	request->kind = PROTOCOL_MALFORMED;
+	*request = (struct protocol_request){ .kind = PROTOCOL_MALFORMED };
 	if (len == 1) {
 		request->kind = PROTOCOL_PLAIN;
 		return;
