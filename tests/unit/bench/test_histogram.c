@@ -33,8 +33,8 @@ static int compare_values(const void *a, const void *b)
 static void check_quantile(double quantile)
 {
 	/* In whole millionths, so that no binary rounding moves the rank. */
-	size_t millionths = (size_t)lround(quantile * 1e6);
-	size_t rank = (millionths * VALUES + 999999) / 1000000;
+	uint64_t millionths = (uint64_t)lround(quantile * 1e6);
+	uint64_t rank = (millionths * VALUES + 999999) / 1000000;
 	uint64_t exact = values[rank ? rank - 1 : 0];
 	uint64_t found = histogram_quantile_ns(&histogram, quantile);
 
