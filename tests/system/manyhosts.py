@@ -12,7 +12,7 @@ ESCAPES = "\\x1b[2J\\x1b]0;title\\x07up"
 
 
 class ManyHosts:
-    """ManyHosts(LINE, dead=10, ...): of each hundred hosts so many are like that."""
+    """ManyHosts(LINE, dead=10, lost=10, ...): of each hundred hosts, or datagrams, so many are."""
 
     def __init__(self, line, **percents):
         self._percents = percents

@@ -345,6 +345,19 @@ class Thousands(unittest.TestCase):
             "garbage": [manyhosts.ESCAPES, "no end", "timed out"]})
         self.assertLess(took, 2 + 1 * harness.SLOW)
 
+    def test_bad_network(self):
+        """Requests and answers are lost, one in ten; answers come twice, late, and from others."""
+        count = 100000 if os.environ.get("RUPTIME_TEST_LONG") else 2000
+        seed = int(os.environ.get("RUPTIME_TEST_SEED") or 1)
+        with ManyHosts(LINE, lost=10, doubled=10, late=20, forged=20, seed=seed) as many:
+            hosts = "".join(many.host(i) + "\n" for i in range(count))
+            done = ruptime("-J", "--udp", "-f", "-", input=hosts, timeout=120)
+        rows = [json.loads(text) for text in done.stdout.splitlines()]
+        self.assertEqual(sorted(r["target"] for r in rows), sorted(hosts.split()))
+        lines = [r["line"] for r in rows if r["status"] == "up"]
+        self.assertEqual(set(lines), {LINE.rstrip("\n")}, "seed %d" % seed)
+        self.assertGreaterEqual(len(lines), 0.9999 * count, "seed %d" % seed)
+
     def test_few_descriptors(self):
         """Those that find no descriptor wait for those that have one."""
         with ManyHosts(LINE) as many:
