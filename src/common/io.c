@@ -12,6 +12,8 @@
 
 #include "common/compat.h"
 
+#define STDOUT_BUFFER_BYTES (64 * 1024)
+
 bool io_is_shortage(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
@@ -116,8 +118,13 @@ FILE *io_stdout(void)
 {
 	static int stdout_fd = STDOUT_FILENO;
 	const cookie_io_functions_t functions = { .write = write_cookie };
+	FILE *out = fopencookie(&stdout_fd, "w", functions);
 
-	return fopencookie(&stdout_fd, "w", functions);
+	if (out) {
+		/* If there is no memory for that, the buffer is a smaller one. */
+		(void)setvbuf(out, NULL, _IOFBF, STDOUT_BUFFER_BYTES);
+	}
+	return out;
 }
 
 int io_write_soon(int fd, const void *buf, size_t len, int patience_ms)

@@ -88,6 +88,17 @@ static size_t printable_ascii_bytes(const char *text, size_t len)
 	return *text >= ' ' && *text <= '~' ? 1 : 0;
 }
 
+/* How many bytes of printable ASCII the text begins with. */
+static size_t ascii_run_bytes(const char *text, size_t len)
+{
+	size_t run = 0;
+
+	while (run < len && text[run] >= ' ' && text[run] <= '~') {
+		run++;
+	}
+	return run;
+}
+
 static size_t escape(char *buf, size_t size, const char *text, size_t len,
 	size_t (*printable_bytes)(const char *text, size_t len))
 {
@@ -95,8 +106,20 @@ static size_t escape(char *buf, size_t size, const char *text, size_t len,
 	size_t used = 0;
 
 	while (len) {
-		size_t bytes = printable_bytes(text, len);
-		size_t shown = bytes ? bytes : TEXT_ESCAPED_BYTES;
+		/* Most text is of these, and is copied at once. */
+		size_t run = ascii_run_bytes(text, len < size - used - 1 ? len : size - used - 1);
+		size_t bytes;
+		size_t shown;
+
+		memcpy(buf + used, text, run);
+		used += run;
+		text += run;
+		len -= run;
+		if (!len) {
+			break;
+		}
+		bytes = printable_bytes(text, len);
+		shown = bytes ? bytes : TEXT_ESCAPED_BYTES;
 
 		if (shown >= size - used) {
 			break;

@@ -22,13 +22,6 @@ static int width_of(const char *text)
 	return width;
 }
 
-static int widest(int width, const char *text)
-{
-	int other = width_of(text);
-
-	return other > width ? other : width;
-}
-
 static void format_uptime(const struct uptime_facts *facts, char *buf)
 {
 	int64_t minutes = facts->uptime_s / 60;
@@ -53,9 +46,26 @@ static void format_users(const struct uptime_facts *facts, char *buf)
 	}
 }
 
-static void format_load(double load, char *buf)
+/* In hundredths, as it is shown; no load is so high. */
+static uint64_t load_of(double load)
 {
-	snprintf(buf, FIELD_BYTES, "%.2f", load);
+	return load < 1e9 ? (uint64_t)(load * 100 + 0.5) : 100000000000;
+}
+
+static int digits_of(uint64_t number)
+{
+	int digits = 1;
+
+	while (number >= 10) {
+		number /= 10;
+		digits++;
+	}
+	return digits;
+}
+
+static int wider(int width, int other)
+{
+	return other > width ? other : width;
 }
 
 /* Is anything known but the line? */
@@ -73,18 +83,20 @@ void table_init(struct table *table, const struct report *report, const uint32_t
 		char name[NAME_BYTES];
 		char field[FIELD_BYTES];
 
-		table->name = widest(table->name, report_name(report, order[i], name,
-							  sizeof(name)));
+		table->name = wider(table->name,
+			width_of(report_name(report, order[i], name, sizeof(name))));
 		if (row->state != REPORT_UP || !is_understood(&row->facts)) {
 			continue;
 		}
 		format_uptime(&row->facts, field);
-		table->uptime = widest(table->uptime, field);
-		format_users(&row->facts, field);
-		table->users = widest(table->users, field);
+		table->uptime = wider(table->uptime, width_of(field));
+		if (row->facts.users >= 0) {
+			table->users = wider(table->users, digits_of((uint64_t)row->facts.users));
+		}
 		for (unsigned j = 0; row->facts.has_loads && j < UPTIME_LINE_LOADS; j++) {
-			format_load(row->facts.loads[j], field);
-			table->load = widest(table->load, field);
+			/* A point and two digits behind it. */
+			table->load = wider(table->load,
+				digits_of(load_of(row->facts.loads[j]) / 100) + 3);
 		}
 	}
 	if (table->name > NAME_WIDTH_MAX) {
@@ -122,8 +134,10 @@ static void format_facts(const struct table *table, const struct uptime_facts *f
 	len += snprintf(buf + len, size - (size_t)len, ",%*s  load",
 		users[0] ? facts->users == 1 : table->users ? table->users + 9 : 0, "");
 	for (unsigned i = 0; i < UPTIME_LINE_LOADS; i++) {
-		len += snprintf(buf + len, size - (size_t)len, "%s %*.2f", i ? "," : "",
-			table->load, facts->loads[i]);
+		const uint64_t load = load_of(facts->loads[i]);
+
+		len += snprintf(buf + len, size - (size_t)len, "%s %*" PRIu64 ".%02u",
+			i ? "," : "", table->load - 3, load / 100, (unsigned)(load % 100));
 	}
 }
 
