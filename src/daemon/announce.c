@@ -8,7 +8,7 @@
 #include "common/prefix.h"
 #include "daemon/listen/udp_socket.h"
 #include "daemon/policy/udp_policy.h"
-#include "daemon/run/command.h"
+#include "daemon/run/children.h"
 
 static void announce_buffer(const struct listener *listener, const char *text)
 {
@@ -75,8 +75,8 @@ void announce_listeners(const struct listener_set *listeners, const struct setti
 	if (udp) {
 		warn_of_reflection(settings);
 	}
-	if (settings->source == SETTINGS_EXEC && access(COMMAND_CHILDREN_PATH, R_OK) < 0) {
+	if (settings->source == SETTINGS_EXEC && access(CHILDREN_PATH, R_OK) < 0) {
 		log_warning("no %s: what a command leaves behind is not killed",
-			COMMAND_CHILDREN_PATH);
+			CHILDREN_PATH);
 	}
 }

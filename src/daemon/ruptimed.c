@@ -32,6 +32,7 @@
 #include "daemon/life/signals.h"
 #include "daemon/options.h"
 #include "daemon/policy/connections.h"
+#include "daemon/run/warm.h"
 #include "daemon/supervisor.h"
 
 static struct daemon the_daemon = {
@@ -234,6 +235,9 @@ static int start_keeper(struct daemon *daemon)
 	struct message_report failed;
 
 	daemon->runner_config.command = daemon->settings.command;
+	if (daemon->settings.source == SETTINGS_EXEC && !daemon->settings.start_cold) {
+		daemon->runner_config.preload = warm_find_preload();
+	}
 	daemon->runner = runner_new(&daemon->runner_config, &failed);
 	if (!daemon->runner) {
 		char what[64];

@@ -300,6 +300,7 @@ void server_log_state(const struct server *server)
 {
 	uint64_t kernel_drops = count_kernel_drops(server->listeners);
 	struct stats_counters sum;
+	const char *start = uptime_start(server->uptime);
 	char text[STATS_TEXT_BYTES];
 
 	stats_sum(server->stats, &sum);
@@ -324,8 +325,8 @@ void server_log_state(const struct server *server)
 	    sum.requests[ADDRESS_UNIX_SEQPACKET] || sum.requests[ADDRESS_FDPASS]) {
 		log_info("state connections open=%u", connections_open(server->connections));
 	}
-	log_info("state runs ok=%llu failed=%llu", (unsigned long long)sum.runs_ok,
-		(unsigned long long)sum.runs_failed);
+	log_info("state runs ok=%llu failed=%llu%s%s", (unsigned long long)sum.runs_ok,
+		(unsigned long long)sum.runs_failed, start[0] ? " start=" : "", start);
 }
 
 void server_free(struct server *server)

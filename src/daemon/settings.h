@@ -50,6 +50,7 @@ struct settings {
 	char command[PATH_MAX];				/* absolute */
 	uint64_t run_timeout_ns;
 	uint64_t max_age_ns;
+	bool start_cold;				/* load nothing ahead of a run */
 	char user[SETTINGS_USER_BYTES];			/* "": stay who we are */
 	enum sandbox_level sandbox;
 	bool daemon;

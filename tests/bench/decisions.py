@@ -126,6 +126,12 @@ def run_spawning(variant, load, duration):
                             "ends/s": figures["ends"] / duration})
 
 
+def run_starting(variant, load, duration):
+    return run_program([program("starting"), "ms=%d" % (1000 * duration),
+                        "preload=" + os.path.join(servers.BUILD_DIR, "src", "warm.so"),
+                        *variant.split(), *load.split()])
+
+
 def run_floor_or_server(variant, load, duration):
     transport, *load = load.split()
     name, *arguments = variant.split()
@@ -156,6 +162,8 @@ ask("queue-tail", "0002", run_queues, QUEUES,
 ask("runner", "0003", run_spawning, ["way=runner", "way=spawn", "way=fork"],
     ["sockets=0", "sockets=5000", "sockets=15000"],
     ["runs_p50", "runs_p99", "runs/s", "ends/s", "ends_p50", "ends_p99", "ends_p999", "ends_max"])
+ask("start", "0015", run_starting, ["way=ahead", "way=forked", "way=cold"],
+    ["rest=0", "rest=1000"], ["p50", "p99", "cpu", "load", "loaded_kib", "waiting_kib"])
 ask("close", "0004", with_settings("streams"),
     ["worker=0 close=%s" % way for way in ("kept", "merged", "skip", "plain")],
     CLOSED, ["answers/s", "CPU us", "segments", "p50 us", "p99 us"])

@@ -2,10 +2,12 @@
 /*
  * Where to run uptime: doc/decisions/0003. Settings:
  *
- *	way=runner		a process that was forked at the start, as src/daemon/run/runner.c
- *does way=spawn		this process, by posix_spawn() way=fork		this process, by
- *fork() sockets=0		so many are open meanwhile, close-on-exec memory=16		MiB
- *that this process has touched ms=500			how long
+ *	way=runner		a process that was forked at the start, as runner.c does
+ *	way=spawn		this process, by posix_spawn()
+ *	way=fork		this process, by fork()
+ *	sockets=0		so many are open meanwhile, close-on-exec
+ *	memory=16		MiB that this process has touched
+ *	ms=500			how long
  *
  * Prints how long a run takes, and what it does to the rest of the server: to a thread that makes
  * connections, closes its end, and waits until the other side has seen it.
@@ -26,6 +28,7 @@
 #include "bench/histogram.h"
 #include "bench/shape.h"
 #include "common/clock.h"
+#include "daemon/run/children.h"
 #include "daemon/run/command.h"
 #include "daemon/run/runner.h"
 
@@ -69,7 +72,8 @@ static void run(enum way way, struct runner *runner)
 		runner_run(runner, CLOCK_S, &result);
 		break;
 	case WAY_SPAWN:
-		command_run(UPTIME_COMMAND, CLOCK_S, child_fd, -1, &result);
+		command_run(&(struct command){ UPTIME_COMMAND, NULL, child_fd, -1 }, CLOCK_S,
+			&result);
 		break;
 	case WAY_FORK:
 		run_forked(&result);
@@ -139,7 +143,7 @@ int main(int argc, char **argv)
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
-	child_fd = command_watch_children();
+	child_fd = children_watch();
 	if (way == WAY_RUNNER && !(runner = runner_new(&config, &failed))) {
 		shape_die("runner");
 	}

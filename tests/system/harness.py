@@ -8,7 +8,8 @@ A test module is a set of unittest cases that ends in
 
 Environment: RUPTIME_BUILD_DIR (the build tree; default two directories above this file),
 RUPTIME_TEST_SLOW (a factor for every deadline; sanitizer builds set it), RUPTIME_TEST_SANDBOX
-(the --sandbox of each Daemon that is given none; default the program's own).
+and RUPTIME_TEST_START (the --sandbox and --start of each Daemon that is given none; default the
+program's own).
 """
 
 import atexit
@@ -31,6 +32,7 @@ SOURCE_DIR = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__f
 BUILD_DIR = os.environ.get("RUPTIME_BUILD_DIR") or SOURCE_DIR
 SLOW = float(os.environ.get("RUPTIME_TEST_SLOW") or 1)
 SANDBOX = os.environ.get("RUPTIME_TEST_SANDBOX") or ""
+START = os.environ.get("RUPTIME_TEST_START") or ""
 NOBODY = 65534
 
 POLL_S = 0.01
@@ -223,6 +225,14 @@ def descendants(pid):
         family |= more
 
 
+def is_being_loaded(pid):
+    """Is this the command on its way into memory, to be forked from later?"""
+    with contextlib.suppress(OSError):
+        with open("/proc/%d/environ" % pid, "rb") as environ:
+            return b"LD_PRELOAD=" in environ.read()
+    return False
+
+
 def adopt_orphans():
     """Orphans of those we start become our children instead of init's, so that we see them."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -246,6 +256,7 @@ class Daemon:
         """COMMAND: a path for --command. READY=False: do not wait for it to be ready.
         Further keywords go to subprocess.Popen."""
         self._argv = [program("ruptimed")] + (["--sandbox=" + SANDBOX] if SANDBOX else [])
+        self._argv += ["--start=" + START] if START else []
         self._argv += ["--command=" + command] if command else []
         self._argv += [str(arg) for arg in args]
         self._env, self._ready, self._ready_timeout = env, ready, ready_timeout
@@ -360,9 +371,9 @@ class Daemon:
                                  p.name == "ruptimed-" + name], what="the " + name)[0]
 
     def commands(self):
-        """What the runner has started, and what that has."""
+        """What the runner has started for a run, and what that has."""
         return [p for p in descendants(self.pid)
-                if p.name not in HELPERS]
+                if p.name not in HELPERS + ("ruptimed-warm",) and not is_being_loaded(p.pid)]
 
     def helpers(self):
         """The processes that are there all the time."""

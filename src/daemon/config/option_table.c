@@ -33,6 +33,8 @@ const struct option_entry option_table[] = {
 		"longest run of the command (1s)"),
 	ROW(OPTION_MAX_AGE, "max-age", "DURATION", OPTION_ONCE, "0",
 		"give a line of this age out again (0)"),
+	ROW(OPTION_START, "start", "WAY", OPTION_ONCE, "warm",
+		"warm: load the command ahead of its runs; cold (warm)"),
 	ROW('u', "user", "USER", OPTION_ONCE, NULL,
 		"become USER once the sockets are open"),
 	ROW(OPTION_SANDBOX, "sandbox", "LEVEL", OPTION_ONCE, "basic",

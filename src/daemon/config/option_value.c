@@ -206,6 +206,15 @@ static int set_rate(const struct reading *reading, unsigned *rate)
 	return 0;
 }
 
+static int set_start(const struct reading *reading, bool *cold)
+{
+	*cold = strcmp(reading->given->text, "cold") == 0;
+	if (!*cold && strcmp(reading->given->text, "warm") != 0) {
+		return complain(reading, "the ways to start are warm and cold");
+	}
+	return 0;
+}
+
 static int set_sandbox(const struct reading *reading, enum sandbox_level *level)
 {
 	const char *text = reading->given->text;
@@ -331,6 +340,8 @@ static int set(const struct reading *reading, struct settings *settings)
 		return set_user(reading, settings->user);
 	case OPTION_SANDBOX:
 		return set_sandbox(reading, &settings->sandbox);
+	case OPTION_START:
+		return set_start(reading, &settings->start_cold);
 	case 'D':
 		return set_flag(reading, &settings->daemon);
 	case OPTION_PID_FILE:

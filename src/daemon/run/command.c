@@ -3,33 +3,37 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/io.h"
+#include "daemon/run/children.h"
+#include "daemon/run/spawn.h"
+#include "daemon/run/warm.h"
 
 /* How long a killed process may take to be gone; only one stuck in the kernel takes longer. */
 #define KILL_NS (1 * CLOCK_S)
 
+/*
+ * Most commands are over in this time, and what they print waits in the pipe: they are not followed
+ * word by word, which would cost a wake-up.
+ */
+#define BRIEF_MS 3
+
 /* A shell's exit status when a child of its was killed, less the signal's number. */
 #define SHELL_SIGNALED 128
-
-/* A run's children that were orphaned and killed, and theirs, and so on: this deep at most. */
-#define KILL_ROUNDS 100
 
 struct run {
 	pid_t pid;		/* not reaped before it and its group have been killed */
 	int out_fd;
+	bool warm;
 	size_t len;
 	bool too_much;
 	bool cancelled;
@@ -47,6 +51,7 @@ static void fail(struct command_result *result, const char *format, ...)
 	result->ok = false;
 	result->timed_out = false;
 	result->stopped = false;
+	result->warm = false;
 	va_start(args, format);
 	vsnprintf(result->text, sizeof(result->text), format, args);
 	va_end(args);
@@ -62,64 +67,8 @@ const char *command_why_not(const char *path)
 	return S_ISREG(st.st_mode) ? NULL : "not a file that can be executed";
 }
 
-static int prepare_attributes(posix_spawnattr_t *attributes)
-{
-	sigset_t none;
-	sigset_t all;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_setsigmask(attributes, &none);
-	posix_spawnattr_setsigdefault(attributes, &all);
-	posix_spawnattr_setpgroup(attributes, 0);
-	return posix_spawnattr_setflags(attributes,
-		POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-}
-
-static int prepare_files(posix_spawn_file_actions_t *files, int out_fd)
-{
-	int error = posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDONLY, 0);
-
-	if (!error) {
-		error = posix_spawn_file_actions_adddup2(files, out_fd, 1);
-	}
-	if (!error) {
-		error = posix_spawn_file_actions_addopen(files, 2, "/dev/null", O_WRONLY, 0);
-	}
-	return error;
-}
-
-/* Returns 0 or an errno value, as posix_spawn() does. */
-static int spawn(const char *path, int out_fd, pid_t *pid)
-{
-	static char search_path[] =
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	static char locale[] = "LC_ALL=C";
-	char *environment[] = { search_path, locale, NULL };
-	const char *slash = strrchr(path, '/');
-	char name[NAME_MAX + 1];
-	char *argv[] = { name, NULL };
-	posix_spawnattr_t attributes;
-	posix_spawn_file_actions_t files;
-	int error;
-
-	snprintf(name, sizeof(name), "%s", slash ? slash + 1 : path);
-	posix_spawnattr_init(&attributes);
-	posix_spawn_file_actions_init(&files);
-	error = prepare_attributes(&attributes);
-	if (!error) {
-		error = prepare_files(&files, out_fd);
-	}
-	if (!error) {
-		error = posix_spawn(pid, path, &files, &attributes, argv, environment);
-	}
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attributes);
-	return error;
-}
-
 /* Returns 0 or an errno value; on success the child runs and *RUN is filled. */
-static int start(struct run *run, const char *path)
+static int start_cold(struct run *run, const char *path)
 {
 	int pipe_fds[2];
 	int error;
@@ -130,7 +79,7 @@ static int start(struct run *run, const char *path)
 	/* The child's end is an ordinary, blocking one. */
 	fcntl(pipe_fds[1], F_SETFL, 0);
 	*run = (struct run){ .out_fd = pipe_fds[0] };
-	error = spawn(path, pipe_fds[1], &run->pid);
+	error = spawn_run(path, pipe_fds[1], &run->pid);
 	io_close(&pipe_fds[1]);
 	if (error) {
 		io_close(&run->out_fd);
@@ -138,12 +87,21 @@ static int start(struct run *run, const char *path)
 	return error;
 }
 
+static int start(struct run *run, const struct command *command)
+{
+	*run = (struct run){ .warm = true };
+	if (command->warm && warm_start(command->warm, &run->pid, &run->out_fd) == 0) {
+		return 0;
+	}
+	return start_cold(run, command->path);
+}
+
 /* CHILD_FD is readable: is it our child that has ended? */
 static bool has_ended(int child_fd, pid_t pid)
 {
 	siginfo_t status = { .si_pid = 0 };
 
-	command_forget_children(child_fd);
+	children_forget(child_fd);
 	return waitid(P_PID, (id_t)pid, &status, WEXITED | WNOHANG | WNOWAIT) == 0 &&
 	       status.si_pid == pid;
 }
@@ -180,15 +138,21 @@ static void follow(struct run *run, uint64_t deadline_ns, int child_fd, int canc
 {
 	struct pollfd fds[3] = {
 		{ .fd = child_fd, .events = POLLIN },
-		{ .fd = run->out_fd, .events = POLLIN },
+		{ .fd = -1, .events = POLLIN },
 		{ .fd = cancel_fd, .events = POLLRDHUP },
 	};
+	bool brief = true;
 
 	while (!run->too_much) {
-		int ready = poll(fds, 3, clock_poll_ms(deadline_ns));
+		int wait_ms = clock_poll_ms(deadline_ns);
+		int ready = poll(fds, 3, brief && wait_ms > BRIEF_MS ? BRIEF_MS : wait_ms);
 
-		if (ready == 0) {
+		if (ready == 0 && (!brief || wait_ms <= BRIEF_MS)) {
 			return;
+		}
+		if (ready == 0) {
+			brief = false;
+			fds[1].fd = run->out_fd;
 		}
 		if (ready < 0) {
 			continue;
@@ -220,7 +184,9 @@ static void finish(struct run *run, int child_fd, siginfo_t *status)
 
 	*status = (siginfo_t){ .si_pid = 0 };
 	kill(-run->pid, SIGKILL);
-	kill(run->pid, SIGKILL);
+	if (!ended) {
+		kill(run->pid, SIGKILL);
+	}
 	while (!ended && poll(&child, 1, clock_poll_ms(deadline_ns)) > 0) {
 		ended = has_ended(child_fd, run->pid);
 	}
@@ -280,91 +246,46 @@ static void judge(const struct run *run, const siginfo_t *status, uint64_t timeo
 	}
 }
 
-int command_watch_children(void)
-{
-	sigset_t child;
-
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	return signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-void command_forget_children(int child_fd)
-{
-	struct signalfd_siginfo info;
-
-	(void)!read(child_fd, &info, sizeof(info));
-}
-
-void command_run(const char *path, uint64_t timeout_ns, int child_fd, int cancel_fd,
+/* One run. Returns false if it has come to nothing by what was done ahead of it. */
+static bool run_once(const struct command *command, uint64_t timeout_ns,
 	struct command_result *result)
 {
 	uint64_t deadline_ns = clock_now_ns() + timeout_ns;
+	pid_t spared[WARM_SPARED];
+	unsigned spared_count;
 	struct run run;
 	siginfo_t status;
-	int error = start(&run, path);
+	bool is_stale;
+	int error = start(&run, command);
 
 	if (error) {
 		fail(result, "the command cannot be run: %s", strerror(error));
-		return;
+		return true;
 	}
-	follow(&run, deadline_ns, child_fd, cancel_fd);
-	finish(&run, child_fd, &status);
-	command_kill_children();
+	is_stale = run.warm && warm_is_stale(command->warm);
+	if (!is_stale) {
+		follow(&run, deadline_ns, command->child_fd, command->cancel_fd);
+	}
+	finish(&run, command->child_fd, &status);
+	spared_count = command->warm ? warm_spare(command->warm, spared) : 0;
+	children_kill(spared, spared_count);
 	judge(&run, &status, timeout_ns, result);
+	result->warm = run.warm;
+	/* It may have been killed while it waited. */
+	return !is_stale && !(run.warm && run.exited && !run.len &&
+			      status.si_code == CLD_KILLED && status.si_status == SIGKILL);
 }
 
-/*
- * Send a SIGKILL to the children that the kernel lists, as many as fit in one read. No stdio: this
- * process may have been forked by one with threads. Returns how many were sent one.
- */
-static unsigned kill_listed(void)
+void command_run(const struct command *command, uint64_t timeout_ns,
+	struct command_result *result)
 {
-	char list[4096];
-	int list_fd = open(COMMAND_CHILDREN_PATH, O_RDONLY | O_CLOEXEC);
-	ssize_t len = list_fd < 0 ? -1 : read(list_fd, list, sizeof(list));
-	unsigned killed = 0;
-	int pid = 0;
+	uint64_t deadline_ns = clock_now_ns() + timeout_ns;
 
-	/* Each number ends in a blank; one that was cut off at the end of the buffer does not. */
-	for (ssize_t i = 0; i < len; i++) {
-		if (list[i] >= '0' && list[i] <= '9') {
-			pid = pid * 10 + (list[i] - '0');
-			continue;
-		}
-		if (pid && kill(pid, SIGKILL) == 0) {
-			killed++;
-		}
-		pid = 0;
+	if (!run_once(command, timeout_ns, result)) {
+		uint64_t now_ns = clock_now_ns();
+		struct command cold = *command;
+
+		cold.warm = NULL;
+		(void)run_once(&cold, now_ns < deadline_ns ? deadline_ns - now_ns : 0, result);
 	}
-	io_close(&list_fd);
-	return killed;
-}
-
-static unsigned reap_dead(void)
-{
-	unsigned reaped = 0;
-
-	while (waitpid(-1, NULL, WNOHANG) > 0) {
-		reaped++;
-	}
-	return reaped;
-}
-
-unsigned command_kill_children(void)
-{
-	unsigned reaped = reap_dead();
-
-	/* Usually there is no child at all, and the next system call is the last. */
-	for (int round = 0; round < KILL_ROUNDS; round++) {
-		siginfo_t info;
-
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !kill_listed()) {
-			break;
-		}
-		/* Each was sent a SIGKILL: the next to die is awaited, not slept for. */
-		waitid(P_ALL, 0, &info, WEXITED | WNOWAIT);
-		reaped += reap_dead();
-	}
-	return reaped;
 }

@@ -12,49 +12,40 @@
 #include <stdint.h>
 
 #include "common/protocol.h"
+#include "daemon/run/warm.h"
 
 struct command_result {
 	bool ok;
 	bool timed_out;		/* not ok, because it took too long */
+	bool warm;		/* the command was loaded ahead */
+	char cold_reason[80];	/* why it cannot be, if so: printable; "": it can */
 	bool stopped;		/* not ok, because of a signal that asks a service to stop */
 	/* The first line that was printed, or what went wrong; no '\n', always printable. */
 	char text[PROTOCOL_LINE_MAX_BYTES];
 };
 
-/*
- * Returns a descriptor that is readable when a child of this process has ended, or -1 with errno.
- * (Not a pidfd for each: kernels before 5.3 have none, and filters refuse it.)
- */
-int command_watch_children(void);
-
-/* CHILD_FD becomes readable when the next child ends, whoever has ended until now. */
-void command_forget_children(int child_fd);
+struct command {
+	const char *path;	/* absolute */
+	struct warm *warm;	/* the same command, loaded ahead; NULL: start it anew each time */
+	int child_fd;		/* of children_watch() */
+	int cancel_fd;		/* a run is given up once this hangs up */
+};
 
 /* Why this process cannot execute PATH, as far as a look at the file tells; NULL: it can. */
 const char *command_why_not(const char *path);
 
 /*
- * Execute PATH (absolute) without arguments: environment PATH and LC_ALL=C, standard input and
- * error from and to /dev/null, no other descriptor, default signals, a process group of its own.
+ * Execute the command without arguments: environment PATH and LC_ALL=C, standard input and error
+ * from and to /dev/null, no other descriptor, default signals, a process group of its own.
  *
  * It has succeeded if, within TIMEOUT_NS, it exits with status 0, having printed a first line
  * that is complete and printable and no more than PROTOCOL_LINE_MAX_BYTES in all. Whatever
  * happened, its whole process group, and every descendant that left the group, is dead when
  * this returns.
  *
- * CHILD_FD is of command_watch_children(). Blocks for at most TIMEOUT_NS and the time a kill takes.
- * Gives up early once CANCEL_FD hangs up.
+ * Blocks for at most TIMEOUT_NS and the time a kill takes.
  */
-void command_run(const char *path, uint64_t timeout_ns, int child_fd, int cancel_fd,
+void command_run(const struct command *command, uint64_t timeout_ns,
 	struct command_result *result);
-
-/* Where the kernel lists the children of the calling thread. */
-#define COMMAND_CHILDREN_PATH "/proc/thread-self/children"
-
-/*
- * Kill and reap every child of this process, and the orphans that come to it by that, until there
- * is none. Returns how many were reaped. Without COMMAND_CHILDREN_PATH they are not found.
- */
-unsigned command_kill_children(void);
 
 #endif

@@ -14,7 +14,7 @@
 
 #include "common/clock.h"
 #include "common/io.h"
-#include "daemon/run/command.h"
+#include "daemon/run/children.h"
 #include "daemon/run/messages.h"
 
 /* Between two starts: a runner that dies at once must not become a fork bomb of ours. */
@@ -23,7 +23,7 @@
 struct keeper {
 	const struct runner_config *config;
 	int report_fd;			/* MESSAGE_REPORT_FD, once it is there */
-	int child_fd;			/* see command_watch_children() */
+	int child_fd;			/* see children_watch() */
 	pid_t runner;			/* 0: none */
 	bool over;			/* the server wants no more runs */
 	uint64_t not_before_ns;		/* when the next one may be started */
@@ -60,7 +60,7 @@ static const char *settle(struct keeper *keeper, int run_fd)
 		return "close_range";
 	}
 	keeper->report_fd = MESSAGE_REPORT_FD;
-	keeper->child_fd = command_watch_children();
+	keeper->child_fd = children_watch();
 	if (keeper->child_fd < 0) {
 		return "signalfd";
 	}
@@ -109,7 +109,7 @@ static void bury_runner(struct keeper *keeper)
 		keeper->not_before_ns = 0;
 	}
 	keeper->runner = 0;
-	command_kill_children();
+	children_kill(NULL, 0);
 	(void)!send(MESSAGE_RUN_FD, &notice, sizeof(notice), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -131,8 +131,9 @@ static _Noreturn void end(const struct keeper *keeper)
 	prctl(PR_SET_PDEATHSIG, 0);
 	if (keeper->runner) {
 		kill(keeper->runner, SIGKILL);
+		waitpid(keeper->runner, NULL, 0);
 	}
-	command_kill_children();
+	children_kill(NULL, 0);
 	_exit(0);
 }
 
@@ -166,7 +167,7 @@ _Noreturn void keeper_process(int run_fd, int report_fd, const struct runner_con
 		}
 		idle = keeper.runner || keeper.over;
 		(void)poll(fds, 2, idle ? -1 : clock_poll_ms(keeper.not_before_ns));
-		command_forget_children(keeper.child_fd);
+		children_forget(keeper.child_fd);
 		if (!obey(&keeper)) {
 			end(&keeper);
 		}

@@ -76,7 +76,7 @@ static const char *try_once(uint64_t longest_ns)
 static void judge(const char *line, struct command_result *result)
 {
 	result->ok = line && protocol_is_printable(line, strlen(line));
-	result->timed_out = result->stopped = false;
+	result->timed_out = result->stopped = result->warm = false;
 	snprintf(result->text, sizeof(result->text), "%s",
 		result->ok ? line : "libproc2 cannot tell the uptime");
 }

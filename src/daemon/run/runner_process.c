@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -12,8 +13,10 @@
 #include "common/clock.h"
 #include "common/fdpass.h"
 #include "common/io.h"
+#include "daemon/run/children.h"
 #include "daemon/run/command.h"
 #include "daemon/run/messages.h"
+#include "daemon/run/warm.h"
 
 /*
  * How many times a command is run for one request when it is told to stop along with the service.
@@ -44,7 +47,7 @@ static const char *settle(const struct runner_config *config, int *child_fd)
 	int notify_fd;
 	int result;
 
-	*child_fd = command_watch_children();
+	*child_fd = children_watch();
 	if (*child_fd < 0) {
 		return "signalfd";
 	}
@@ -57,14 +60,22 @@ static const char *settle(const struct runner_config *config, int *child_fd)
 	return result < 0 ? "send" : NULL;
 }
 
-/* Wait for a request. Returns false when the server is gone. */
-static bool next(struct message_request *request)
+/* Wait for a request, and mind the loaded command. Returns false when the server is gone. */
+static bool next(struct warm *warm, struct message_request *request)
 {
+	struct pollfd fds[2] = { { .fd = MESSAGE_RUN_FD, .events = POLLIN } };
 	ssize_t got;
 
 	do {
-		got = recv(MESSAGE_RUN_FD, request, sizeof(*request), 0);
-	} while (got < 0 && errno == EINTR);
+		fds[1] = (struct pollfd){ .fd = warm_watch_fd(warm), .events = POLLIN };
+		if (poll(fds, 2, -1) < 0 && errno != EINTR) {
+			return false;
+		}
+		if (fds[1].revents) {
+			warm_hear(warm);
+		}
+	} while (!fds[0].revents);
+	got = recv(MESSAGE_RUN_FD, request, sizeof(*request), MSG_DONTWAIT);
 	if (got != sizeof(*request)) {
 		return false;
 	}
@@ -73,8 +84,7 @@ static bool next(struct message_request *request)
 	return true;
 }
 
-static void run(const struct runner_config *config, uint64_t timeout_ns, int child_fd,
-	struct command_result *result)
+static void run(const struct command *command, uint64_t timeout_ns, struct command_result *result)
 {
 	uint64_t deadline_ns = clock_now_ns() + timeout_ns;
 
@@ -84,8 +94,7 @@ static void run(const struct runner_config *config, uint64_t timeout_ns, int chi
 		if (i > 0 && (!result->stopped || now_ns >= deadline_ns)) {
 			break;
 		}
-		command_run(config->command, i ? deadline_ns - now_ns : timeout_ns, child_fd,
-			MESSAGE_RUN_FD, result);
+		command_run(command, i ? deadline_ns - now_ns : timeout_ns, result);
 	}
 }
 
@@ -99,26 +108,31 @@ static int answer(const struct message_answer *answer)
 _Noreturn void runner_process(const struct runner_config *config)
 {
 	static struct message_answer done;
+	static struct warm warm;
+	struct command command = { config->command, &warm, -1, MESSAGE_RUN_FD };
 	struct message_request request;
 	const char *failed;
-	int child_fd;
 
 	prctl(PR_SET_NAME, "ruptimed-runner");
 	/* So that a command's orphans come here, and can be killed with the run. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	failed = settle(config, &child_fd);
+	failed = settle(config, &command.child_fd);
 	if (failed) {
 		message_complain(MESSAGE_REPORT_FD, failed, errno);
 		_exit(RUNNER_EXIT_FAILED);
 	}
 	close(MESSAGE_REPORT_FD);
-	while (next(&request)) {
+	warm_init(&warm, config->command, config->preload);
+	warm_prepare(&warm);
+	while (next(&warm, &request)) {
 		/* It has waited for another runner, which was stopped. */
 		if (clock_now_ns() >= request.until_ns) {
 			continue;
 		}
 		done.id = request.id;
-		run(config, request.timeout_ns, child_fd, &done.result);
+		run(&command, request.timeout_ns, &done.result);
+		snprintf(done.result.cold_reason, sizeof(done.result.cold_reason), "%s",
+			warm.cold_reason ? warm.cold_reason : "");
 		/* What hung has run; whoever waits has no time for another run. */
 		if (!done.result.ok && !done.result.timed_out &&
 		    sandbox_is_outdated(config->sandbox)) {
@@ -127,6 +141,8 @@ _Noreturn void runner_process(const struct runner_config *config)
 		if (answer(&done) < 0) {
 			break;
 		}
+		warm_prepare(&warm);
 	}
+	warm_unload(&warm);
 	_exit(RUNNER_EXIT_OVER);
 }

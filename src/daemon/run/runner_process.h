@@ -11,6 +11,7 @@
 
 struct runner_config {
 	const char *command;			/* absolute path */
+	const char *preload;			/* see warm.h; NULL: start the command cold */
 	const struct privileges *privileges;	/* the keeper's to take first; NULL: none */
 	const struct sandbox *sandbox;		/* to enter then; NULL: none */
 };

@@ -21,6 +21,10 @@ struct uptime {
 	struct uptime_line last;
 	struct command_result result;
 	_Atomic int users;
+	/* What the last run of the command was; read by main, and nothing depends on it. */
+	_Atomic(const char *) start;
+	char cold_reason[sizeof(((struct command_result *)NULL)->cold_reason)];
+	bool has_news;		/* COLD_REASON has changed */
 };
 
 struct uptime *uptime_new(enum settings_source source, struct runner *runner,
@@ -34,6 +38,7 @@ struct uptime *uptime_new(enum settings_source source, struct runner *runner,
 		uptime->run_timeout_ns = run_timeout_ns;
 		uptime->max_age_ns = max_age_ns;
 		atomic_init(&uptime->users, -1);
+		atomic_init(&uptime->start, "");
 	}
 	return uptime;
 }
@@ -84,11 +89,35 @@ uint64_t uptime_timeout_ns(uint64_t run_timeout_ns, bool hung, uint64_t age_ns)
 	return hung && timeout_ns < run_timeout_ns ? timeout_ns : run_timeout_ns;
 }
 
+const char *uptime_start(const struct uptime *uptime)
+{
+	return atomic_load_explicit(&uptime->start, memory_order_relaxed);
+}
+
+const char *uptime_news(struct uptime *uptime)
+{
+	bool has_news = uptime->has_news;
+
+	uptime->has_news = false;
+	return has_news && uptime->cold_reason[0] ? uptime->cold_reason : NULL;
+}
+
+/* How the command was started, and why not otherwise. */
+static void note_start(struct uptime *uptime)
+{
+	const struct command_result *result = &uptime->result;
+
+	atomic_store_explicit(&uptime->start, result->warm ? "warm" : "cold", memory_order_relaxed);
+	if (strcmp(uptime->cold_reason, result->cold_reason) != 0) {
+		memcpy(uptime->cold_reason, result->cold_reason, sizeof(uptime->cold_reason));
+		uptime->has_news = true;
+	}
+}
+
 /* One run, to UPTIME->result. */
 static void run(struct uptime *uptime, uint64_t oldest_ns)
 {
 	uint64_t age_ns = uptime->started_ns > oldest_ns ? uptime->started_ns - oldest_ns : 0;
-
 	uint64_t timeout_ns =
 		uptime_timeout_ns(uptime->run_timeout_ns, uptime->result.timed_out, age_ns);
 
@@ -96,6 +125,7 @@ static void run(struct uptime *uptime, uint64_t oldest_ns)
 		procps_measure(timeout_ns, &uptime->result);
 	} else {
 		runner_run(uptime->runner, timeout_ns, &uptime->result);
+		note_start(uptime);
 	}
 }
 

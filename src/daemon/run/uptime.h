@@ -49,6 +49,12 @@ void uptime_measure(struct uptime *uptime, uint64_t oldest_ns, struct stats_coun
 /* The users in the last line that was measured; -1: unknown. Any thread. */
 int uptime_users(const struct uptime *uptime);
 
+/* How the last run was started: "warm", "cold", or "" if the command was not run. Any thread. */
+const char *uptime_start(const struct uptime *uptime);
+
+/* Why runs are started cold, for the log: once for each reason, NULL otherwise. The leader. */
+const char *uptime_news(struct uptime *uptime);
+
 /*
  * How long a run may take for somebody who has waited for AGE_NS already: RUN_TIMEOUT_NS, unless
  * the run before it HUNG. Then all waited for that one, too, and shall know UPTIME_PATIENCE_NS

@@ -287,6 +287,10 @@ int sandbox_enter(const struct sandbox *sandbox, enum sandbox_role role, int *no
 	if (!sandbox) {
 		return 0;
 	}
+	/* What the command shares its domain with is not for it to look into. */
+	if (role != SANDBOX_SERVER) {
+		(void)prctl(PR_SET_DUMPABLE, 0);
+	}
 	found = enter(sandbox, role, notify_fd);
 	errno = found.error;
 	return found.part == NOTHING ? 0 : -1;

@@ -181,6 +181,15 @@ static void observe_waits(struct worker *worker, const struct queue_node *taken,
 	}
 }
 
+static void tell_news(struct uptime *uptime)
+{
+	const char *cold_reason = uptime_news(uptime);
+
+	if (cold_reason) {
+		log_debug("the command is started cold: %s", cold_reason);
+	}
+}
+
 /* One turn as leader. Returns false when there will never be anything to take again. */
 static bool lead(struct worker *worker)
 {
@@ -209,6 +218,7 @@ static bool lead(struct worker *worker)
 	uptime_measure(pool->uptime, request_of_node(taken)->pushed_ns, worker->counters,
 		&worker->line);
 	run_ns = clock_now_ns() - began_ns;
+	tell_news(pool->uptime);
 	/* A request that came during the last run has waited for that one and for this one. */
 	patience_ns = WORKER_PATIENCE_NS + pool->run_ns + run_ns;
 	pool->run_ns = run_ns;

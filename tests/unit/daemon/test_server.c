@@ -342,7 +342,7 @@ START_TEST(test_state)
 				   "(malformed=1)\n") != NULL,
 		"%s", text);
 	ck_assert_ptr_null(strstr(text, "state tcp"));
-	ck_assert_ptr_nonnull(strstr(text, "state runs ok=1 failed=0\n"));
+	ck_assert_ptr_nonnull(strstr(text, "state runs ok=1 failed=0 start=cold\n"));
 	stop();
 }
 END_TEST

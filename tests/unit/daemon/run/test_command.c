@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/io.h"
+#include "daemon/run/children.h"
 #include "daemon/run/command.h"
 #include "unit/process.h"
 #include "unit/scratch.h"
@@ -45,7 +47,7 @@ static void set_up(void)
 	}
 	process_adopt_orphans();
 	nobody = sockets_unix_pair();
-	child_fd = command_watch_children();
+	child_fd = children_watch();
 	ck_assert_int_ge(child_fd, 0);
 }
 
@@ -63,7 +65,7 @@ static uint64_t run(const char *path, uint64_t timeout_ns, int cancel_fd)
 	uint64_t took_ns;
 
 	memset(&result, 'x', sizeof(result));
-	command_run(path, timeout_ns, child_fd, cancel_fd, &result);
+	command_run(&(struct command){ path, NULL, child_fd, cancel_fd }, timeout_ns, &result);
 	took_ns = clock_now_ns() - began_ns;
 	ck_assert_msg(!process_has_children(), "a descendant is left");
 	ck_assert_uint_eq(process_descriptors(), descriptors);
@@ -223,7 +225,8 @@ START_TEST(test_low_descriptors)
 				close(fd);
 			}
 		}
-		command_run(command.text, FAR_NS, child_fd, nobody.server_fd, &result);
+		command_run(&(struct command){ command.text, NULL, child_fd, nobody.server_fd },
+			FAR_NS, &result);
 		for (int fd = 0; fd < 3; fd++) {
 			dup2(saved[fd], fd);
 			close(saved[fd]);
@@ -264,17 +267,29 @@ END_TEST
 
 START_TEST(test_kill_children)
 {
-	ck_assert_uint_eq(command_kill_children(), 0);
-	for (int i = 0; i < 20; i++) {
-		if (fork() == 0) {
+	pid_t spared[2];
+
+	children_kill(NULL, 0);
+	for (int i = 0; i < 22; i++) {
+		pid_t pid = fork();
+
+		if (pid > 0) {
+			spared[i % 2] = pid;
+			continue;
+		}
+		if (i < 20) {
 			if (fork() == 0) {
 				pause();
 			}
-			pause();
-			_exit(0);
 		}
+		pause();
+		_exit(0);
 	}
-	ck_assert_uint_ge(command_kill_children(), 20);
+	children_kill(spared, 2);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(waitpid(spared[i], NULL, WNOHANG), 0);
+	}
+	children_kill(NULL, 0);
 	ck_assert(!process_has_children());
 }
 END_TEST
