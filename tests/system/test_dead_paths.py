@@ -32,7 +32,8 @@ class DeadPaths(local.Sockets):
             os.chmod(self.path(name), 0o777)
         self.stack.enter_context(deadfs.mounted(self.path("dead")))
         self.daemon = self.serve(self.url("unix-dgram", keys="?mode=0666"), "tcp://127.0.0.1:0",
-                                 self.url("unix", "stream"), args=["-w", "4"])
+                                 self.url("unix", "stream"), args=["-w", "4"],
+                                 env=clients.LEAVES_THREADS)
 
     def bound(self, path):
         sock = self.stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))

@@ -290,17 +290,18 @@ static struct request *enqueue(struct path_writer *writer, struct lane *lane, st
 	return request;
 }
 
-/* Lock held. */
+/* One for each lane that waits, as far as there may be so many. Lock held. */
 static void call_threads(struct path_writer *writer)
 {
+	unsigned called = writer->idle;
 	unsigned waiting = 0;
 
 	for (unsigned i = 0; i < LANES; i++) {
 		waiting += writer->lanes[i].first && !writer->lanes[i].busy;
 	}
-	if (waiting > writer->idle && writer->thread_count < PATH_WRITER_THREADS) {
-		/* Without it those that there are have more to do. */
-		(void)start_thread(writer);
+	while (waiting > called && writer->thread_count < PATH_WRITER_THREADS &&
+	       start_thread(writer) == 0) {
+		called++;
 	}
 	pthread_cond_broadcast(&writer->called);
 }
