@@ -4,18 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
-#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* For older headers, for those of the C library, and for 32 bits of file offsets. */
-#define TCGETS2_ANYWHERE      0x802c542a
-#define PR_SET_VMA_ANYWHERE   0x53564d41
+/* For older headers. */
+#define PR_SET_VMA_ANYWHERE 0x53564d41
 
 /* Memory is either written or executed. */
 static void allow_memory(struct rules *rules)
@@ -67,18 +64,12 @@ static void allow_descriptors(struct rules *rules)
 {
 	/* the C library's own; whether a passed one is to be written to */
 	static const uint32_t commands[] = { F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC };
-	/* is it a terminal? by glibc, by a newer glibc, by musl; and the watch */
-	static const uint32_t requests[] = { TCGETS, TCGETS2_ANYWHERE, TIOCGWINSZ,
-		SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND };
 
 	/* Landlock says which files; but before version 3 not that they are not to be truncated. */
 	rules_add_masked(rules, SCMP_ACT_ALLOW, "open", 1, O_TRUNC, 0);
 	rules_add_masked(rules, SCMP_ACT_ALLOW, "openat", 2, O_TRUNC, 0);
 	for (unsigned i = 0; i < RULES_COUNT(commands); i++) {
 		rules_add_int(rules, SCMP_ACT_ALLOW, RULES_FCNTL, 1, commands[i]);
-	}
-	for (unsigned i = 0; i < RULES_COUNT(requests); i++) {
-		rules_add_int(rules, SCMP_ACT_ALLOW, "ioctl", 1, requests[i]);
 	}
 }
 

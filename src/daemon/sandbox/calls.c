@@ -120,19 +120,22 @@ const struct sandbox_calls sandbox_calls_needed[] = {
 		"_llseek access faccessat faccessat2 fstat fstat64 fstatat64 fstatfs fstatfs64 "
 		"getdents getdents64 lseek lstat lstat64 newfstatat pread64 read readlink "
 		"readlinkat readv stat stat64 statfs statfs64 statx" },
+	{ "what guard.c leaves of it",
+		"ioctl" },
 	{ "descriptors; fcntl() is judged by its arguments",
 		"close close_range dup dup2 dup3" },
-	{ "the names of sockets and of the pid file go when the server stops",
-		"unlink unlinkat" },
+	{ "the names of sockets and of the pid file go when the server stops; or it is emptied",
+		"unlink unlinkat ftruncate ftruncate64" },
 	{ "the host: load, uptime, random numbers; limits and users of this process",
-		"getrandom sysinfo uname getegid getegid32 geteuid geteuid32 getgid getgid32 "
+		"getrandom sysinfo uname riscv_hwprobe getegid getegid32 geteuid geteuid32 "
+		"getgid getgid32 "
 		"getuid getuid32 getrlimit ugetrlimit getrusage" },
 	{ NULL, NULL },
 };
 
 const struct sandbox_calls sandbox_calls_of_procps[] = {
 	{ "glibc waits with an alarm for a lock on the file of users",
-		"alarm" },
+		"alarm setitimer" },
 	{ NULL, NULL },
 };
 

@@ -199,7 +199,6 @@ static void refuse_to_server(struct rules *rules)
 	rules_add_masked(rules, rules->refuse, "openat", 2, O_TRUNC, O_TRUNC);
 	/* Others may share a descriptor's flags; and others open files, and are held up. */
 	rules_add_int(rules, rules->refuse, RULES_FCNTL, 1, F_SETFL);
-	rules_add_int(rules, rules->refuse, "ioctl", 1, FIONBIO);
 	rules_add_int(rules, rules->refuse, RULES_FCNTL, 1, F_NOTIFY);
 	rules_add_int(rules, rules->refuse, RULES_FCNTL, 1, F_SETLEASE);
 	if (!rules->has_procps) {

@@ -20,6 +20,7 @@
 #include "common/io.h"
 #include "daemon/sandbox/allow_list.h"
 #include "daemon/sandbox/deny_list.h"
+#include "daemon/sandbox/guard.h"
 #include "daemon/sandbox/rules.h"
 
 /* Below this, libseccomp cannot make a filter that notifies. */
@@ -65,7 +66,8 @@ static int export(scmp_filter_ctx filter, struct sock_fprog *program)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
 		return errno;
 	}
-	program->filter = malloc(BPF_MAXINSNS * sizeof(program->filter[0]));
+	program->filter =
+		malloc((BPF_MAXINSNS + GUARD_INSTRUCTIONS) * sizeof(program->filter[0]));
 	error = program->filter ? -seccomp_export_bpf(filter, pair[0]) : ENOMEM;
 	if (!error) {
 		len = recv(pair[1], program->filter, BPF_MAXINSNS * sizeof(program->filter[0]), 0);
@@ -116,6 +118,10 @@ int sandbox_seccomp_build(enum sandbox_role role, const struct settings *setting
 	}
 	if (!rules.error) {
 		rules.error = export(rules.filter, program);
+	}
+	if (!rules.error && role == SANDBOX_SERVER) {
+		sandbox_guard(program, seccomp_arch_native(),
+			(uint32_t)seccomp_syscall_resolve_name("ioctl"), rules.refuse);
 	}
 	seccomp_release(rules.filter);
 	errno = rules.error;
