@@ -95,6 +95,13 @@ static int try_once(struct search *search, double rate_rps, struct rate_try *try
 	return rate_try_rest(search->plan, search->target, search->idle_ns) < 0 ? -1 : 1;
 }
 
+/* Behind a warm-up as long as answers take, as many come as are due, if the server can. */
+static double steady_throughput_rps(const struct plan *plan, const struct rate_try *try)
+{
+	return (double)plan->warmup_ns >= try->p99_us * (double)CLOCK_US ? try->throughput_rps :
+		try->rate_rps;
+}
+
 /*
  * Try RATE_RPS until AGREE tries say the same. Returns 1: it holds, with *SUSTAINED the mean of
  * what was served, 0: not, or there was no time to find out, -1: errno.
@@ -104,6 +111,7 @@ static int holds(struct search *search, double rate_rps, double *sustained)
 	unsigned votes[2] = { 0, 0 };
 	unsigned spoiled = 0;
 	double sum = 0;
+	double most = 0;	/* that was answered in one of the tries */
 
 	while (votes[0] < AGREE && votes[1] < AGREE && spoiled < SPOILED_MAX) {
 		struct rate_try try;
@@ -117,11 +125,12 @@ static int holds(struct search *search, double rate_rps, double *sustained)
 			return done;
 		}
 		sum += try.held ? rate_try_sustained_rps(&try) : 0;
+		most = try.held ? fmax(most, steady_throughput_rps(search->plan, &try)) : most;
 		/* A try that the generator spoiled says nothing of the server. */
 		votes[try.held] += !search->spoiled;
 		spoiled += search->spoiled;
 	}
-	*sustained = votes[1] ? sum / votes[1] : 0;
+	*sustained = votes[1] ? fmin(sum / votes[1], most) : 0;
 	return votes[1] == AGREE;
 }
 

@@ -10,7 +10,7 @@
 
 #include "bench/outcome.h"
 
-/* What is longer is bad, whoever serves it. */
+/* What is longer is bad. */
 #define JUDGE_MAX_BYTES 65536
 
 /*

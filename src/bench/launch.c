@@ -5,7 +5,7 @@
 
 #define LAUNCHES_AT_ONCE 64u		/* so that answers never wait for long behind sending */
 #define AGAIN_NS	 (200 * CLOCK_US)
-#define LAST_NS		 (1 * CLOCK_MS)	/* for what was due just before the end */
+#define LAST_NS		 (5 * CLOCK_MS)	/* for what was due just before the end */
 
 /* A connection, a datagram or a message is tried; what finds no room waits at the line's end. */
 static void begin(struct lane *lane, struct request *request)

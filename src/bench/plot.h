@@ -2,8 +2,8 @@
 /*
  * Plots as SVG inside a page of HTML. Colours and fonts come from the page's style sheet, by class.
  *
- * A drawing that shrinks with the window has letters nobody can read, so each plot is drawn twice,
- * for wide and for narrow windows; the style sheet shows one of them.
+ * A drawing that shrinks with the window has letters that are too small, so each plot is drawn
+ * twice, for wide and for narrow windows; the style sheet shows one of them.
  */
 #ifndef RUPTIME_BENCH_PLOT_H
 #define RUPTIME_BENCH_PLOT_H

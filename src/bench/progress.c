@@ -75,8 +75,8 @@ static void describe(const struct progress *progress, uint64_t now_ns, char *buf
 	int len = snprintf(buf, size, "%s", progress->what[0] ? progress->what : phase);
 
 	if (end_ns != CLOCK_NEVER && end_ns > now_ns && len >= 0 && (size_t)len < size) {
-		snprintf(buf + len, size - (size_t)len, ", %.0f s left",
-			(double)(end_ns - now_ns) / CLOCK_S);
+		snprintf(buf + len, size - (size_t)len, ", %llu s left",
+			(unsigned long long)((end_ns - now_ns + CLOCK_S - 1) / CLOCK_S));
 	}
 }
 

@@ -310,8 +310,6 @@ int report_html(const struct report *report, FILE *out)
 	if (report->comparison) {
 		write_cards("B", &report->comparison->b, out);
 		report_plot_rounds(report->comparison, out);
-	} else {
-		report_plot_over_time(report->result, out);
 	}
 	if (report->find) {
 		report_plot_tries(report->find, out);
@@ -324,6 +322,9 @@ int report_html(const struct report *report, FILE *out)
 	if (report->find) {
 		write_tries(report->find->tries, report->find->count,
 			report->find->condition.text, report_try_word, out);
+	}
+	if (!report->comparison) {
+		report_plot_over_time(report->result, out);
 	}
 	report_plot_percentiles(report, out);
 	write_latencies(report, out);

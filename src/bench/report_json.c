@@ -7,7 +7,7 @@
 
 #include "common/clock.h"
 
-/* More digits than were measured help nobody. */
+/* More digits than were measured say nothing. */
 #define DIGITS 10
 
 bool report_has_json(void)

@@ -115,7 +115,7 @@ const char *report_step_word(const struct rate_try *try)
 	if (try->kept_up) {
 		return try->valid ? "yes" : "yes; invalid";
 	}
-	return try->valid ? "no" : "no; invalid: the generator fell behind, too";
+	return try->valid ? "no" : "no; invalid";
 }
 
 const char *report_try_word(const struct rate_try *try)
@@ -126,5 +126,5 @@ const char *report_try_word(const struct rate_try *try)
 	if (!try->valid) {
 		return "not counted: invalid";
 	}
-	return try->kept_up ? "fails" : "fails: answers fall behind or are missing";
+	return try->kept_up ? "fails" : try->fell_behind ? "falls behind" : "loses answers";
 }

@@ -277,7 +277,13 @@ static int write_hgrm_b(const struct report *report, FILE *out)
 
 static int write_csv(const struct report *report, FILE *out)
 {
-	return samples_write_csv(report->result->plan.samples, out);
+	struct samples *samples = report->result->plan.samples;
+
+	if (samples_left_out(samples) > 0) {
+		cli_complain(&options_cli, "--csv: the first %u requests are kept, %llu more are "
+			"left out", SAMPLES_MAX, (unsigned long long)samples_left_out(samples));
+	}
+	return samples_write_csv(samples, out);
 }
 
 static int write_reports(struct bench *bench, struct report *report)

@@ -70,7 +70,7 @@ def addresses(directory):
 
 
 def queue_address():
-    """A queue nobody else has, most probably; the fixture refuses one that exists."""
+    """A queue of no other process, most probably; the fixture refuses one that exists."""
     return "msgq://0x%x" % random.randrange(0x10000000, 0x3fffffff)
 
 

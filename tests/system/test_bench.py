@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """ruptime-bench finds in servers with known faults those faults, and nothing else."""
 
+import fcntl
 import os
 import pty
+import select
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 import unittest
@@ -210,17 +214,40 @@ class Decisions(unittest.TestCase):
 
 
 class Terminal(unittest.TestCase):
-    def test_progress_on_a_terminal_only(self):
+    def show(self, *args, term="xterm", columns=80):
+        """What a terminal gets to see while it measures."""
         ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
         with OddServer("tcp://127.0.0.1:0", "--delay=5ms") as server:
-            done = harness.run([BENCH, "-c", "2", "-d", "1200ms", "--warmup=0", server.address],
-                               stdout=subprocess.PIPE, stderr=theirs)
+            args = [arg.replace("SERVER", server.address) for arg in args]
+            done = harness.run([BENCH, "-c", "2", "--warmup=0", *args, server.address],
+                               env={"TERM": term}, stdout=subprocess.PIPE, stderr=theirs)
         os.close(theirs)
-        shown = os.read(ours, 65536).decode()
+        shown = os.read(ours, 65536).decode() if select.select([ours], [], [], 0)[0] else ""
         os.close(ours)
         self.assertEqual(done.returncode, 0)
+        return shown
+
+    def test_progress_on_a_terminal_only(self):
+        shown = self.show("-d", "1200ms")
         self.assertIn("answers/s", shown)
+        self.assertRegex(shown, r"measuring, \d+ s left")
         self.assertTrue(shown.endswith("\033[K"), "the line is not wiped")
+
+    def test_progress_over_all_rounds(self):
+        shown = self.show("-d", "400ms", "--vs=SERVER")
+        self.assertRegex(shown, r"[AB], round \d+ of 40, \d+ s left: ")
+
+    def test_progress_fits_a_narrow_terminal(self):
+        shown = self.show("-d", "1200ms", columns=30)
+        lines = [line for line in shown.split("\r\033[K") if line]
+        self.assertTrue(lines)
+        self.assertLess(max(len(line) for line in lines), 30)
+
+    def test_a_dumb_terminal_gets_no_control_sequences(self):
+        shown = self.show("-d", "5500ms", term="dumb")
+        self.assertNotIn("\033", shown)
+        self.assertRegex(shown, r"\Ameasuring, 1 s left: [^\n]+ failed\r?\n\Z")
 
     def test_interrupt_reports_what_was_measured(self):
         with OddServer("tcp://127.0.0.1:0", "--delay=5ms") as server:

@@ -102,6 +102,12 @@ class Files(unittest.TestCase):
                 self.assertIn("<svg", written)
                 self.assertTrue(written.endswith("</html>\n"), written[-100:])
                 self.assertNotRegex(written, r"https?://|<script|<img|@import|url\(")
+                # What has more columns is cut in a narrow window.
+                self.assertLess(max(row.count("<td") + row.count("<th")
+                                    for row in re.findall(r"<tr>.*?</tr>", written, re.S)), 6)
+                # The kernel's counters are the machine's, and of no side.
+                for counts in re.findall(r"<h2>Requests.*?</section>", written, re.S):
+                    self.assertNotRegex(counts, r"Listen|TCP|Udp|Softnet")
 
     def test_unwritable_file(self):
         with OddServer("tcp://127.0.0.1:0") as server:

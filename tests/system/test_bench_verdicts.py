@@ -67,8 +67,8 @@ class BothSides(unittest.TestCase):
 
     def test_what_was_not_measured_fails_the_gate(self):
         with OddServer("tcp://127.0.0.1:0", "--delay=1ms") as a:
-            nobody = "tcp://127.0.0.1:%d" % harness.free_port()
-            _, got = bench("-c", "1", *SHORT, "--vs=" + nobody, "--fail-if=p99>10s",
+            unserved = "tcp://127.0.0.1:%d" % harness.free_port()
+            _, got = bench("-c", "1", *SHORT, "--vs=" + unserved, "--fail-if=p99>10s",
                            "--fail-if=A.p99>10s", a.address)
         judged = [condition["judged"] for condition in got["fail_if"]]
         self.assertEqual(judged, [False, True])
