@@ -111,7 +111,7 @@ def main():
     parser.add_argument("--duration", type=float, default=0.3,
                         help="seconds for each measurement (0.3)")
     parser.add_argument("--transports", default=",".join(servers.TRANSPORTS))
-    parser.add_argument("--sources", default="procps,exec")
+    parser.add_argument("--sources", default="procps,exec,exec cold")
     parser.add_argument("--in-flight", type=numbers, default=[1, 16, 256, 4096])
     parser.add_argument("--generators", type=numbers, default=[1, 2],
                         help="how many processes share what is in flight (1,2)")

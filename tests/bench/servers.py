@@ -173,19 +173,24 @@ def floor(transport, directory, **options):
     return Server("floor", [FLOOR, listen_address(transport, directory)], **options)
 
 
-def ruptimed(source, transport, directory, *args, program=RUPTIMED, **options):
-    return Server("ruptimed " + source,
-                  [program, "-s", source, "-l", listen_address(transport, directory), *args],
+# Where a line comes from, and how the command is started for it.
+WAYS = {"procps": ["-s", "procps"], "exec": ["-s", "exec"],
+        "exec cold": ["-s", "exec", "--start=cold"]}
+
+
+def ruptimed(way, transport, directory, *args, program=RUPTIMED, **options):
+    return Server("ruptimed " + way,
+                  [program, *WAYS[way], "-l", listen_address(transport, directory), *args],
                   **options)
 
 
 def sources(*names):
-    """Those of the NAMES, exec and procps, that ruptimed was built with."""
+    """Those of the NAMES, of WAYS, that ruptimed was built for."""
     def works(name):
         with contextlib.suppress(RuntimeError), \
-                Server(name, [RUPTIMED, "-s", name, "-l", "tcp://127.0.0.1:0"]):
+                Server(name, [RUPTIMED, *WAYS[name], "-l", "tcp://127.0.0.1:0"]):
             return True
-        print("ruptimed was built without the source %s, which is left out" % name,
+        print("ruptimed is built without %s, which is left out" % name,
               file=sys.stderr)
         return False
     return [name for name in names if works(name)]
