@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import pty
 import re
 import resource
 import signal
@@ -397,6 +398,63 @@ class Thousands(unittest.TestCase):
             after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         if not harness.SLOW > 1:
             self.assertLess(max(before, after), 64 * 1024)
+
+
+class Cost(unittest.TestCase):
+    """Beside a loop that does nothing but the system calls; see also bench/fleet.py."""
+
+    COUNT = 10000
+    ROUNDS = 8
+
+    def bare(self, many, scheme):
+        done = harness.run([os.path.join(harness.BUILD_DIR, "tests", "fixtures", "bare_fleet"),
+                            scheme, many.port, str(self.COUNT)])
+        answered, took = done.stdout.split()
+        self.assertEqual(int(answered), self.COUNT)
+        return float(took)
+
+    def ours(self, many, scheme, hosts):
+        begun = time.monotonic()
+        done = ruptime("--" + scheme, "-f", "-", input=hosts, stdout=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 0)
+        return time.monotonic() - begun
+
+    @unittest.skipUnless(os.environ.get("RUPTIME_TEST_LONG"), "a part of make check-long")
+    def test_at_most_twice_a_bare_loop(self):
+        for scheme in ("udp", "tcp"):
+            with ManyHosts(LINE) as many:
+                hosts = "".join(many.host(i) + "\n" for i in range(self.COUNT))
+                rounds = [(self.bare(many, scheme), self.ours(many, scheme, hosts))
+                          for _ in range(self.ROUNDS)]
+            # What others do on the machine only adds to it.
+            bare, ours = (min(column) for column in zip(*rounds))
+            self.assertLessEqual(ours, 2 * bare, scheme)
+
+
+class Progress(unittest.TestCase):
+    def shown(self, *args):
+        """What comes to the terminal that is standard error, until that ends."""
+        ours, theirs = pty.openpty()
+        try:
+            with fakes.TcpServer(fakes.hang) as server:
+                with subprocess.Popen([RUPTIME, "--tries=1", "--timeout=1600ms", *args, server.url],
+                                      stdout=subprocess.PIPE, stderr=theirs,
+                                      env=harness.environment()) as client:
+                    client.stdout.read()
+            os.set_blocking(ours, False)
+            with contextlib.suppress(BlockingIOError):
+                return os.read(ours, 65536)
+            return b""
+        finally:
+            os.close(ours)
+            os.close(theirs)
+
+    def test_progress_on_a_terminal(self):
+        shown = self.shown("-a")
+        self.assertIn(b"\r0 of 1 done, 0 up, 0 down ", shown)
+        # It is wiped away before anything else is said.
+        self.assertRegex(shown, rb"\r +\rruptime: 1 of 1 hosts is down: 1 timed out\r\n\Z")
+        self.assertEqual(self.shown("-aq"), b"")
 
 
 class MixedFleet(Fleet):
