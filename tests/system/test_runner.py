@@ -329,6 +329,7 @@ class WithoutProc(harness.Daemon):
 
 
 class NoProc(unittest.TestCase):
+    @unittest.skipIf(harness.SLOW > 1, "a sanitizer needs /proc")
     def test_is_said_once(self):
         if harness.run([*WithoutProc.MOUNTING, "mount -t tmpfs none /proc"]).returncode != 0:
             self.skipTest("no namespaces here")

@@ -66,21 +66,24 @@ static bool is_spared(pid_t pid, const pid_t *spared, unsigned count)
 static unsigned kill_listed(const pid_t *children, int count, const pid_t *spared,
 	unsigned spared_count)
 {
-	unsigned killed = 0;
-	pid_t last = 0;
+	unsigned found = 0;
+	pid_t dying = 0;
 
 	for (int i = 0; i < count; i++) {
-		if (!is_spared(children[i], spared, spared_count)) {
-			kill(children[i], SIGKILL);
-			killed += waitpid(children[i], NULL, WNOHANG) != children[i];
-			last = children[i];
+		if (is_spared(children[i], spared, spared_count)) {
+			continue;
+		}
+		found++;
+		kill(children[i], SIGKILL);
+		if (waitpid(children[i], NULL, WNOHANG) != children[i]) {
+			dying = children[i];
 		}
 	}
 	/* Each was sent a SIGKILL: the end of one is awaited, not slept for. */
-	if (killed) {
-		waitpid(last, NULL, 0);
+	if (dying) {
+		waitpid(dying, NULL, 0);
 	}
-	return killed;
+	return found;
 }
 
 void children_kill(const pid_t *spared, unsigned spared_count)
