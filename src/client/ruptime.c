@@ -24,11 +24,11 @@ static int show(void (*print)(const struct cli *, FILE *))
 	if (out) {
 		print(&client_options_cli, out);
 		if (fclose(out) == 0) {
-			return SURVEY_ALL;
+			return VERDICT_ALL;
 		}
 	}
 	cli_complain(&client_options_cli, "standard output: %s", strerror(errno));
-	return SURVEY_SYSTEM;
+	return VERDICT_SYSTEM;
 }
 
 /* The hosts are no longer needed when the targets are known. Returns 0, or -1. */
@@ -66,14 +66,14 @@ static int write_targets(const struct options *options, const struct targets *ta
 	}
 	if (!out || fclose(out) == EOF) {
 		cli_complain(&client_options_cli, "standard output: %s", strerror(errno));
-		return SURVEY_SYSTEM;
+		return VERDICT_SYSTEM;
 	}
 	if (left_out && !options->quiet) {
 		cli_complain(&client_options_cli,
 			"%zu of %zu targets left out: they are not on the network", left_out,
 			targets->count);
 	}
-	return SURVEY_ALL;
+	return VERDICT_ALL;
 }
 
 static int ask(const struct options *options)
@@ -87,10 +87,10 @@ static int ask(const struct options *options)
 	}
 	if (targets_init(&targets, options->bare) < 0) {
 		cli_complain(&client_options_cli, "%s", strerror(errno));
-		return SURVEY_SYSTEM;
+		return VERDICT_SYSTEM;
 	}
 	if (gather(options, &targets, &from_file) < 0) {
-		result = SURVEY_USAGE;
+		result = VERDICT_USAGE;
 	} else if (options->targets) {
 		result = write_targets(options, &targets);
 	} else if (options->watch) {
@@ -110,7 +110,7 @@ int main(int argc, char **argv)
 	struct options options;
 
 	if (thread_raise_main_stack() < 0) {
-		return SURVEY_SYSTEM;
+		return VERDICT_SYSTEM;
 	}
 	/* A reader that has gone is an error of write(), told by the exit code. */
 	signal(SIGPIPE, SIG_IGN);
@@ -122,6 +122,6 @@ int main(int argc, char **argv)
 	case OPTIONS_SHOW_VERSION:
 		return show(cli_print_version);
 	default:
-		return SURVEY_USAGE;
+		return VERDICT_USAGE;
 	}
 }

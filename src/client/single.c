@@ -12,10 +12,10 @@
 struct single {
 	const struct options *options;
 	const struct targets *targets;
-	enum survey_exit result;
+	enum verdict result;
 };
 
-static enum survey_exit complain(const struct single *single, const char *reason)
+static enum verdict complain(const struct single *single, const char *reason)
 {
 	char text[ADDRESS_TEXT_MAX];
 	struct address address;
@@ -25,15 +25,15 @@ static enum survey_exit complain(const struct single *single, const char *reason
 		address_format(&address, text, sizeof(text));
 		cli_complain(&client_options_cli, "%s: %s", text, reason);
 	}
-	return SURVEY_SYSTEM;
+	return VERDICT_SYSTEM;
 }
 
-static enum survey_exit complain_stdout(const struct single *single)
+static enum verdict complain_stdout(const struct single *single)
 {
 	if (!single->options->quiet) {
 		cli_complain(&client_options_cli, "standard output: %s", strerror(errno));
 	}
-	return SURVEY_SYSTEM;
+	return VERDICT_SYSTEM;
 }
 
 static void take(void *context, size_t at, const struct ask_outcome *outcome)
@@ -44,13 +44,13 @@ static void take(void *context, size_t at, const struct ask_outcome *outcome)
 	(void)at;
 	if (outcome->status != ASK_ANSWERED) {
 		complain(single, outcome->answer.reason);
-		single->result = outcome->status == ASK_BROKEN ? SURVEY_SYSTEM : SURVEY_NONE;
+		single->result = outcome->status == ASK_BROKEN ? VERDICT_SYSTEM : VERDICT_NONE;
 	} else if (io_write_all(STDOUT_FILENO, line, strlen(line)) < 0) {
 		single->result = complain_stdout(single);
 	}
 }
 
-enum survey_exit single_run(const struct options *options, const struct targets *targets)
+enum verdict single_run(const struct options *options, const struct targets *targets)
 {
 	const struct fleet_options fleet_options = {
 		.ask = options->ask,

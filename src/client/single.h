@@ -7,9 +7,9 @@
 
 #include "client/hosts/targets.h"
 #include "client/options.h"
-#include "client/survey.h"
+#include "client/verdict.h"
 
 /* Ask the only one of TARGETS. Blocks until it is done. Says on stderr what is to be said. */
-enum survey_exit single_run(const struct options *options, const struct targets *targets);
+enum verdict single_run(const struct options *options, const struct targets *targets);
 
 #endif

@@ -2,7 +2,6 @@
 #include "client/survey.h"
 
 #include <errno.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -158,26 +157,6 @@ static void summarize(const struct survey *survey)
 	}
 }
 
-enum survey_exit survey_judge(const struct options *options, const struct report *report)
-{
-	double wanted = options->min_up;
-
-	if (report->broken) {
-		return SURVEY_SYSTEM;
-	}
-	if (options->min_up_is_percent) {
-		wanted = ceil((double)report->targets->count * options->min_up / 100 - 1e-9);
-	}
-	if (options->has_min_up && (double)report->up >= wanted) {
-		return SURVEY_ALL;
-	}
-	if (report->up == 0) {
-		return SURVEY_NONE;
-	}
-	return report->up == report->targets->count && !options->has_min_up ? SURVEY_ALL
-									     : SURVEY_SOME;
-}
-
 static int open_all(struct survey *survey)
 {
 	const struct options *options = survey->options;
@@ -223,18 +202,18 @@ static int close_all(struct survey *survey)
 	return result;
 }
 
-static enum survey_exit fail(const struct survey *survey, const char *what)
+static enum verdict fail(const struct survey *survey, const char *what)
 {
 	if (!survey->options->quiet) {
 		cli_complain(&client_options_cli, "%s%s", what, strerror(errno));
 	}
-	return SURVEY_SYSTEM;
+	return VERDICT_SYSTEM;
 }
 
-enum survey_exit survey_run(const struct options *options, const struct targets *targets)
+enum verdict survey_run(const struct options *options, const struct targets *targets)
 {
 	struct survey survey = { .options = options, .targets = targets };
-	enum survey_exit result;
+	enum verdict result;
 	int asked;
 
 	if (open_all(&survey) < 0) {
@@ -260,8 +239,8 @@ enum survey_exit survey_run(const struct options *options, const struct targets 
 		result = fail(&survey, "standard output: ");
 	} else {
 		summarize(&survey);
-		result = is_interrupted() ? SURVEY_INTERRUPTED
-					  : survey_judge(options, &survey.report);
+		result = is_interrupted() ? VERDICT_INTERRUPTED
+					  : verdict_judge(options, &survey.report);
 	}
 	close_all(&survey);
 	return result;

@@ -125,7 +125,7 @@ class CommandLine(Client):
             done = harness.run(["sh", "-c", 'exec "$0" "$@" >&-', RUPTIME, server.url])
         self.assertEqual((done.returncode, done.stderr),
                          (4, "ruptime: standard output: Bad file descriptor\n"))
-        # Nobody is asked when there is nowhere to put the answer.
+        # No host is asked when there is nowhere to put the answer.
         self.assertEqual(server.connections, 0)
 
 
@@ -168,7 +168,7 @@ class Tcp(Client):
             self.assertEqual(ruptime("-4", server.url).returncode, 2)
 
     def test_no_operand_is_localhost(self):
-        # Whether somebody serves there is this machine's affair; who was asked is not.
+        # Whether a server is there is this machine's affair; which host was asked is not.
         done = ruptime("--tries=1", "--timeout=1s", "-4")
         if done.returncode == 2:
             self.assertRegex(done.stderr, r"\Aruptime: tcp://localhost:\d+: [^\n]+\n\Z")

@@ -153,7 +153,7 @@ class Fakes(Fdpass):
             done = self.ruptime(stdout=out, stderr=subprocess.PIPE)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertTrue(os.path.samestat(seen[0], os.fstat(out.fileno())))
-            # It is the server that writes, or nobody.
+            # Only the server writes.
             self.assertEqual(out.tell(), 0)
 
     def test_status_without_an_end(self):

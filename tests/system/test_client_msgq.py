@@ -79,7 +79,7 @@ class NoServer(Msgq):
             self.failed(self.ruptime(), "no such queue")
             self.assertIsNone(requests.receive())
 
-    @unittest.skipUnless(os.geteuid() == 0, "root is needed to become somebody else")
+    @unittest.skipUnless(os.geteuid() == 0, "root is needed to become another user")
     def test_not_permitted(self):
         for modes in ((0o600, 0o666), (0o666, 0o600)):
             with xsi.Queue(self.key, modes[0]) as requests, \

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """ruptime and names: several addresses, dead ones among them; name servers that do not answer."""
 
+import json
 import os
 import socket
+import subprocess
 import tempfile
 import time
 import unittest
@@ -40,7 +42,7 @@ class Names(unittest.TestCase):
         self.cover("/etc/nsswitch.conf", "hosts: files\n")
 
     def dead(self, port, *hosts):
-        """Nobody answers there, not even to a handshake."""
+        """Addresses that do not even answer to a handshake."""
         for host in hosts:
             listener = socket.socket()
             self.addCleanup(listener.close)
@@ -118,6 +120,31 @@ class Names(unittest.TestCase):
                                  (2, "", "ruptime: %s: timed out looking up the name\n" % url))
                 self.assertGreaterEqual(took, 1)
                 self.assertLess(took, 1.1 + 0.7 * harness.SLOW)
+
+    def test_names_hold_up_no_numbers(self):
+        """Names that are looked up in vain cost their own time, not that of hosts behind them."""
+        self.cover("/etc/nsswitch.conf", "hosts: dns\n")
+        self.cover("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:20 attempts:1\n")
+        with TcpServer(ANSWER) as server, \
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 53))
+            hosts = "no[1-40].invalid:1\n%s\n" % server.authority
+            begun = time.monotonic()
+            with subprocess.Popen([RUPTIME, "-J", "--tries=1", "--timeout=500ms", "-f", "-"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, text=True,
+                                  env=harness.environment()) as client:
+                client.stdin.write(hosts)
+                client.stdin.close()
+                first = json.loads(client.stdout.readline())
+                answered = time.monotonic() - begun
+                others = [json.loads(row) for row in client.stdout]
+        self.assertEqual((first["target"], first["status"]), (server.authority, "up"))
+        self.assertLess(answered, 0.5 * harness.SLOW)
+        self.assertEqual({row["reason"] for row in others}, {"timed out looking up the name"})
+        self.assertEqual(len(others), 40)
+        # Sixteen at a time.
+        self.assertLess(time.monotonic() - begun, 3 * 0.5 + 1 * harness.SLOW)
 
 
 if __name__ == "__main__":

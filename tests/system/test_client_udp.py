@@ -10,7 +10,7 @@ import fakes
 import harness
 from fakes import ANSWER, LINE, UdpServer, answer_extended, extended_answer, sends
 
-OTHER = b" 00:00:00 up 0 min, somebody else's line\n"
+OTHER = b" 00:00:00 up 0 min, another host's line\n"
 
 
 def ruptime(*args, **options):
@@ -224,7 +224,7 @@ class Udp(unittest.TestCase):
             begun = time.monotonic()
             self.failed(ruptime("--udp", authority), "udp://" + authority, "Connection refused")
             took = time.monotonic() - begun
-        # Nobody waits for the timeout of 2 s a try, but the rests are kept.
+        # The timeout of 2 s a try is not waited for, but the rests are kept.
         self.assertGreaterEqual(took, 0.225)
         self.assertLess(took, 1.5 * harness.SLOW)
 

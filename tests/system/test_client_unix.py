@@ -91,7 +91,7 @@ class Server(Unix):
             url = "unix-dgram://" + self.path
             self.failed(ruptime(url), url, "Protocol wrong type for socket")
 
-    @unittest.skipUnless(os.geteuid() == 0, "root is needed to become somebody else")
+    @unittest.skipUnless(os.geteuid() == 0, "root is needed to become another user")
     def test_not_permitted(self):
         with UnixServer(self.path, ANSWER) as server:
             os.chmod(self.path, 0o600)

@@ -24,6 +24,8 @@ LINES = 500
 ROOMS = ("common", "known", "life", "listen", "sandbox", "policy", "metrics", "queue", "ingress",
          "run", "reply", "work", "config", "daemon")
 KNOWN = ("daemon/settings", "daemon/stats")
+CLIENT_ROOMS = ("common", "hosts", "ask", "show", "known", "watch", "prometheus", "client")
+CLIENT_KNOWN = ("client/options", "client/verdict")
 
 
 def sources():
@@ -159,15 +161,16 @@ class Source(unittest.TestCase):
         return {module: names - {module} for module, names in found.items()}
 
     def test_includes_point_down(self):
-        def floor(module):
-            parts = module.split("/")
-            room = "known" if module in KNOWN else parts[-2]
-            return ROOMS.index(room)
+        def floor(module, rooms, known):
+            return rooms.index("known" if module in known else module.split("/")[-2])
 
-        self.complain(["%s includes %s" % (module, name)
-                       for module, names in sorted(self.modules().items())
-                       if module.startswith(("common/", "daemon/"))
-                       for name in sorted(names) if floor(name) > floor(module)])
+        for program, rooms, known in (("daemon/", ROOMS, KNOWN),
+                                      ("client/", CLIENT_ROOMS, CLIENT_KNOWN)):
+            self.complain(["%s includes %s" % (module, name)
+                           for module, names in sorted(self.modules().items())
+                           if module.startswith(("common/", program))
+                           for name in sorted(names)
+                           if floor(name, rooms, known) > floor(module, rooms, known)])
 
     def test_no_circles(self):
         modules = self.modules()

@@ -291,7 +291,7 @@ static struct outgoing *queue(struct udp_pool *pool, struct udp_request *request
 	return outgoing;
 }
 
-/* A number that nobody can guess, and no other request has. */
+/* A number that no other program can guess, and no other request has. */
 static uint64_t make_nonce(struct udp_pool *pool)
 {
 	uint64_t number = pool->nonces++;

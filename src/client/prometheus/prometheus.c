@@ -13,12 +13,12 @@
 
 #define PATH "/api/v1/query?query="
 
-static enum survey_exit fail(const struct options *options, const char *what, const char *why)
+static enum verdict fail(const struct options *options, const char *what, const char *why)
 {
 	if (!options->quiet) {
 		cli_complain(&client_options_cli, "%s: %s", what, why);
 	}
-	return SURVEY_SYSTEM;
+	return VERDICT_SYSTEM;
 }
 
 /* Ask the server. Returns 0 with HOSTS, or -1; that is said. */
@@ -89,14 +89,14 @@ static int show(const struct options *options, const struct report *report)
 	return result;
 }
 
-enum survey_exit prometheus_run(const struct options *options)
+enum verdict prometheus_run(const struct options *options)
 {
 	struct query_hosts hosts;
 	struct report report;
-	enum survey_exit result;
+	enum verdict result;
 
 	if (ask(options, &hosts) < 0) {
-		return SURVEY_SYSTEM;
+		return VERDICT_SYSTEM;
 	}
 	if (!hosts.targets.count) {
 		result = fail(options, options->prometheus, "it knows of no such host");
@@ -105,7 +105,7 @@ enum survey_exit prometheus_run(const struct options *options)
 	} else {
 		result = fill(&report, &hosts) < 0 || show(options, &report) < 0
 				 ? fail(options, "standard output", strerror(errno))
-				 : survey_judge(options, &report);
+				 : verdict_judge(options, &report);
 		report_fini(&report);
 	}
 	query_hosts_fini(&hosts);

@@ -10,12 +10,12 @@
 #include <stddef.h>
 
 #include "client/options.h"
-#include "client/survey.h"
+#include "client/verdict.h"
 
 /* Which hosts, as label matchers of PromQL, if the user does not say. */
 #define PROMETHEUS_DEFAULT_QUERY "job=\"ruptimed\""
 
 /* For main. Blocks until the server has answered. Says on stderr what is to be said. */
-enum survey_exit prometheus_run(const struct options *options);
+enum verdict prometheus_run(const struct options *options);
 
 #endif

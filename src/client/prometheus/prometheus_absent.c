@@ -2,9 +2,9 @@
 /* In place of prometheus.c, where libcurl or jansson is missing. */
 #include "client/prometheus/prometheus.h"
 
-enum survey_exit prometheus_run(const struct options *options)
+enum verdict prometheus_run(const struct options *options)
 {
 	(void)options;
 	cli_complain(&client_options_cli, "--prometheus: this build has no libcurl or no jansson");
-	return SURVEY_USAGE;
+	return VERDICT_USAGE;
 }

@@ -295,10 +295,10 @@ static void close_all(struct watch *watch)
 	}
 }
 
-enum survey_exit watch_run(const struct options *options, const struct targets *targets)
+enum verdict watch_run(const struct options *options, const struct targets *targets)
 {
 	struct watch watch = { .options = options, .targets = targets };
-	enum survey_exit result = SURVEY_SYSTEM;
+	enum verdict result = VERDICT_SYSTEM;
 	int failed = open_all(&watch);
 	int error;
 
@@ -309,9 +309,9 @@ enum survey_exit watch_run(const struct options *options, const struct targets *
 	error = errno;
 	if (!failed && !ended_by()) {
 		report_recount(&watch.report);
-		result = survey_judge(options, &watch.report);
+		result = verdict_judge(options, &watch.report);
 	} else if (ended_by()) {
-		result = (enum survey_exit)(128 + ended_by());
+		result = (enum verdict)(128 + ended_by());
 	}
 	close_all(&watch);
 	if (failed && !options->quiet) {

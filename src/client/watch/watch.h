@@ -8,9 +8,9 @@
 
 #include "client/hosts/targets.h"
 #include "client/options.h"
-#include "client/survey.h"
+#include "client/verdict.h"
 
 /* Blocks until the user ends it. Returns what the last round came to. */
-enum survey_exit watch_run(const struct options *options, const struct targets *targets);
+enum verdict watch_run(const struct options *options, const struct targets *targets);
 
 #endif
