@@ -38,7 +38,8 @@ enum sink {
 };
 
 static enum sink sink = SINK_AT_ONCE;
-static enum log_level max_level = LOG_LEVEL_INFO;
+/* Relaxed: it orders nothing. */
+static _Atomic enum log_level max_level = LOG_LEVEL_INFO;
 
 static const char *syslog_name;
 static int syslog_fd = -1;
@@ -189,7 +190,7 @@ int log_start(bool prints)
 {
 	static const struct line_output to_stdout = { "prints", write_stdout, tell_lost_prints };
 
-	if (prints) {
+	if (prints && !print_writer.output) {
 		line_writer_init(&print_writer, &to_stdout);
 	}
 	return sink == SINK_AT_ONCE || line_writer_start(&log_writer) < 0 ||
@@ -218,14 +219,19 @@ void log_print(const char *line, size_t len)
 	line_writer_put(&print_writer, line, len);
 }
 
+static bool is_shown(enum log_level level)
+{
+	return level <= atomic_load_explicit(&max_level, memory_order_relaxed);
+}
+
 void log_set_level(enum log_level level)
 {
-	max_level = level;
+	atomic_store_explicit(&max_level, level, memory_order_relaxed);
 }
 
 bool log_is_verbose(void)
 {
-	return max_level >= LOG_LEVEL_DEBUG;
+	return is_shown(LOG_LEVEL_DEBUG);
 }
 
 __attribute__((format(printf, 2, 0)))
@@ -234,7 +240,7 @@ static void log_va(enum log_level level, const char *format, va_list args)
 	int saved = errno;
 	char text[TEXT_BYTES];
 
-	if (level <= max_level) {
+	if (is_shown(level)) {
 		vsnprintf(text, sizeof(text), format, args);
 		write_line(level, text, "");
 	}
@@ -286,7 +292,7 @@ static void log_limited_va(enum log_level level, struct log_limit *limit, uint64
 	char text[TEXT_BYTES];
 	char note[NOTE_BYTES] = "";
 
-	if (level <= max_level && may_log(limit, lines, &held_back)) {
+	if (is_shown(level) && may_log(limit, lines, &held_back)) {
 		vsnprintf(text, sizeof(text), format, args);
 		if (held_back) {
 			snprintf(note, sizeof(note), " (and %llu more like it)",

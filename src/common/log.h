@@ -43,7 +43,8 @@ int log_open_syslog(const char *name);
 
 /*
  * Start the thread that writes the log and, if something PRINTS, the one for log_print(). They
- * inherit the sandbox of the calling thread. Returns 0, or -1 with errno.
+ * inherit the sandbox of the calling thread. May be called again, when something prints at last.
+ * Returns 0, or -1 with errno.
  */
 int log_start(bool prints);
 
@@ -56,7 +57,7 @@ bool log_flush(void);
 /* The same, also for what was printed, and end the threads. What is logged later is not written. */
 void log_end(void);
 
-/* What is less important than LEVEL is not logged. At start: LOG_LEVEL_INFO. */
+/* What is less important than LEVEL is not logged. At start: LOG_LEVEL_INFO. Any thread. */
 void log_set_level(enum log_level level);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

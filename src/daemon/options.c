@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/cli.h"
+#include "daemon/config/config_diff.h"
 #include "daemon/config/config_dump.h"
 #include "daemon/config/config_file.h"
 #include "daemon/config/given.h"
@@ -22,6 +23,10 @@
 /* What the command line says stays in force whatever becomes of the file. */
 static struct given_list command_line;
 static char config_path[PATH_MAX];
+
+/* Of the file and the command line together. */
+static struct given_list in_force;
+static struct given_list read_last;
 
 static struct cli_option options[CLI_OPTIONS_MAX];
 
@@ -107,10 +112,19 @@ static int gather(struct given_list *list, const struct given_list *file)
 							  : add_unless(list, &command_line, &none);
 }
 
-static int apply(struct settings *settings, const struct given_list *list, char *why, size_t size)
+/* AGAIN: without those that take a restart, and may not even be right any more. */
+static int apply(struct settings *settings, const struct given_list *list, bool again, char *why,
+	size_t size)
 {
-	*settings = (struct settings){ .ready_fd = -1, .log_level = LOG_LEVEL_INFO };
+	*settings = (struct settings){
+		.ready_fd = -1,
+		.log_level = LOG_LEVEL_INFO,
+		.reloads = config_path[0],
+	};
 	for (unsigned i = 0; i < list->count; i++) {
+		if (again && option_of(list->all[i].key)->fixed) {
+			continue;
+		}
 		if (option_value_set(settings, &list->all[i], why, size) < 0) {
 			return -1;
 		}
@@ -119,7 +133,8 @@ static int apply(struct settings *settings, const struct given_list *list, char 
 }
 
 /* LIST becomes all that is in force, and SETTINGS what it makes. */
-static int read_all(struct settings *settings, struct given_list *list, char *why, size_t size)
+static int read_all(struct settings *settings, struct given_list *list, bool again, char *why,
+	size_t size)
 {
 	struct given_list file = { NULL, 0 };
 	int result = -1;
@@ -131,25 +146,32 @@ static int read_all(struct settings *settings, struct given_list *list, char *wh
 		snprintf(why, size, "%s", strerror(errno));
 		goto out;
 	}
-	result = apply(settings, list, why, size);
+	result = apply(settings, list, again, why, size);
 out:
 	given_clear(&file);
 	return result;
 }
 
-int daemon_options_read_again(struct settings *settings, char *why, size_t size)
+bool daemon_options_have_file(void)
 {
-	struct given_list list = { NULL, 0 };
-	int result;
+	return config_path[0];
+}
 
-	if (!config_path[0]) {
-		snprintf(why, size, "there is no configuration file");
-		errno = ENOENT;
+int daemon_options_read_again(struct settings *settings, char *text, size_t size)
+{
+	given_clear(&read_last);
+	if (read_all(settings, &read_last, true, text, size) < 0) {
 		return -1;
 	}
-	result = read_all(settings, &list, why, size);
-	given_clear(&list);
-	return result;
+	config_diff(&in_force, &read_last, text, size);
+	return 0;
+}
+
+void daemon_options_commit(void)
+{
+	given_clear(&in_force);
+	in_force = read_last;
+	read_last = (struct given_list){ NULL, 0 };
 }
 
 /* A daemon leaves its directory. */
@@ -209,19 +231,19 @@ static enum options_result take_option(int key, const char *argument, bool *chec
 
 static enum options_result finish(struct settings *settings, bool check, bool dump)
 {
-	struct given_list list = { NULL, 0 };
-	enum options_result result = check ? OPTIONS_CHECK : OPTIONS_RUN;
 	char why[WHY_BYTES];
 
-	if (read_all(settings, &list, why, sizeof(why)) < 0) {
+	given_clear(&read_last);
+	if (read_all(settings, &read_last, false, why, sizeof(why)) < 0) {
 		cli_complain(&cli, "%s", why);
-		result = OPTIONS_WRONG;
-	} else if (dump) {
-		config_dump(&list, stdout);
-		result = OPTIONS_DONE;
+		return OPTIONS_WRONG;
 	}
-	given_clear(&list);
-	return result;
+	if (dump) {
+		config_dump(&read_last, stdout);
+		return OPTIONS_DONE;
+	}
+	daemon_options_commit();
+	return check ? OPTIONS_CHECK : OPTIONS_RUN;
 }
 
 enum options_result daemon_options_parse(struct settings *settings, int argc, char **argv)

@@ -5,6 +5,7 @@
 #ifndef RUPTIME_DAEMON_OPTIONS_H
 #define RUPTIME_DAEMON_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "daemon/settings.h"
@@ -22,10 +23,17 @@ enum options_result {
 /* Parse the command line, and read the file. */
 enum options_result daemon_options_parse(struct settings *settings, int argc, char **argv);
 
+/* Did the command line name a file? */
+bool daemon_options_have_file(void);
+
 /*
- * Read the file again. Returns 0 and SETTINGS as they would be now, or -1 with WHY, a line for
- * people. ENOENT if the command line named no file.
+ * Read the file again. Returns 0, SETTINGS as they would be now, but for those that a reload does
+ * not change, and in TEXT what would change, as config_diff() tells it; or -1 with TEXT, a line for
+ * people that says what is wrong.
  */
-int daemon_options_read_again(struct settings *settings, char *why, size_t size);
+int daemon_options_read_again(struct settings *settings, char *text, size_t size);
+
+/* What was read last is in force now. */
+void daemon_options_commit(void);
 
 #endif

@@ -36,10 +36,12 @@
 #include "daemon/supervisor.h"
 
 static struct daemon the_daemon = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.signal_fd = -1,
 	.status_fd = -1,
 	.pid_fd = -1,
 	.stopped_fd = -1,
+	.drained_fd = -1,
 };
 
 /* Report why it does not start: STATUS becomes the exit status. */
@@ -160,19 +162,13 @@ static int adopt_listeners(struct daemon *daemon)
 static int open_address(struct daemon *daemon, struct listener_set *set,
 	const struct address *address)
 {
-	const struct settings *settings = &daemon->settings;
-	uid_t uid = settings->user[0] ? daemon->privileges.uid : geteuid();
-	gid_t gid = settings->user[0] ? daemon->privileges.gid : getegid();
 	struct listener_failure failure;
 
-	if (listener_open(set, address, uid, gid, &failure) < 0) {
+	if (listener_open(set, address, daemon->uid, daemon->gid, &failure) < 0) {
 		char text[ADDRESS_TEXT_MAX];
 
 		address_format(address, text, sizeof(text));
-		return refuse(failure.wrong	      ? EXIT_USAGE
-			      : failure.not_permitted ? EXIT_NOT_PERMITTED
-						      : EXIT_FAILED,
-			text, failure.why);
+		return refuse_listener(text, &failure);
 	}
 	if (failure.left_out[0]) {
 		log_warning("%s is left out: this system has no IPv6", failure.left_out);
@@ -248,14 +244,25 @@ static int start_keeper(struct daemon *daemon)
 	return EXIT_CLEAN;
 }
 
+/* Of the server that serves, which may be followed by another at any time. */
 static void collect(void *context, struct exposition *figures)
 {
-	server_collect(((struct daemon *)context)->server, figures);
+	struct daemon *daemon = context;
+
+	pthread_mutex_lock(&daemon->lock);
+	server_collect(daemon->now->server, figures);
+	pthread_mutex_unlock(&daemon->lock);
 }
 
 static bool is_healthy(void *context)
 {
-	return server_makes_progress(((struct daemon *)context)->server, clock_now_ns());
+	struct daemon *daemon = context;
+	bool healthy;
+
+	pthread_mutex_lock(&daemon->lock);
+	healthy = server_makes_progress(daemon->now->server, clock_now_ns());
+	pthread_mutex_unlock(&daemon->lock);
+	return healthy;
 }
 
 static bool is_ready(void *context)
@@ -274,9 +281,9 @@ static void start_metrics(struct daemon *daemon)
 	if (!daemon->metrics) {
 		int error = errno;
 
-		server_stop(daemon->server);
-		server_free(daemon->server);
-		daemon->server = NULL;
+		server_stop(daemon->now->server);
+		server_free(daemon->now->server);
+		daemon->now->server = NULL;
 		errno = error;
 	}
 }
@@ -284,12 +291,12 @@ static void start_metrics(struct daemon *daemon)
 static void start_server(void *argument)
 {
 	struct daemon *daemon = argument;
+	struct generation *now = daemon->now;
 
-	if (log_start(daemon->settings.print_messages) == 0) {
-		daemon->server =
-			server_start(&daemon->settings, &daemon->listeners, daemon->runner);
+	if (log_start(now->settings.print_messages) == 0) {
+		now->server = server_start(&now->settings, &now->listeners, daemon->runner);
 	}
-	if (daemon->server && daemon->settings.has_metrics) {
+	if (now->server && daemon->settings.has_metrics) {
 		start_metrics(daemon);
 	}
 	daemon->server_error = errno;
@@ -298,14 +305,17 @@ static void start_server(void *argument)
 static int serve_from_now_on(struct daemon *daemon)
 {
 	daemon->stopped_fd = io_event_open();
+	daemon->drained_fd = io_event_open();
 	daemon->starter = starter_new();
-	if (daemon->stopped_fd < 0 || !daemon->starter) {
+	daemon->now = generation_new(&daemon->settings, &daemon->listeners);
+	if (daemon->stopped_fd < 0 || daemon->drained_fd < 0 || !daemon->starter || !daemon->now) {
 		return refuse_to_begin("cannot start serving", errno);
 	}
 	starter_begin(daemon->starter, start_server, daemon);
 	starter_await(daemon->starter);
-	return daemon->server ? EXIT_CLEAN
-			      : refuse_to_begin("cannot start serving", daemon->server_error);
+	return daemon->now->server ? EXIT_CLEAN
+				   : refuse_to_begin("cannot start serving",
+					     daemon->server_error);
 }
 
 static int start(struct daemon *daemon)
@@ -319,6 +329,15 @@ static int start(struct daemon *daemon)
 	status = make_sandbox(daemon);
 	if (status) {
 		return status;
+	}
+	daemon->uid = settings->user[0] ? daemon->privileges.uid : geteuid();
+	daemon->gid = settings->user[0] ? daemon->privileges.gid : getegid();
+	if (daemon_options_have_file()) {
+		daemon->reader = reader_start(settings, daemon->uid, daemon->gid);
+		if (!daemon->reader) {
+			return refuse(EXIT_FAILED, "cannot start the reader process",
+				strerror(errno));
+		}
 	}
 	status = start_keeper(daemon);
 	if (status) {
@@ -352,7 +371,7 @@ static int start(struct daemon *daemon)
 
 static void announce(struct daemon *daemon)
 {
-	announce_listeners(&daemon->listeners, &daemon->settings);
+	announce_listeners(&daemon->now->listeners, &daemon->settings);
 	announce_metrics(&daemon->metrics_listeners);
 	/* A manager that is told reads the addresses in the log, if that has a reader. */
 	(void)log_flush();
@@ -364,13 +383,18 @@ static void finish(struct daemon *daemon)
 {
 	starter_free(daemon->starter);
 	metrics_stop(daemon->metrics);
-	server_free(daemon->server);
+	if (daemon->now) {
+		server_free(daemon->now->server);
+	}
+	generation_free(daemon->now);
 	listener_close_all(&daemon->listeners);
 	listener_close_all(&daemon->metrics_listeners);
+	reader_free(daemon->reader);
 	runner_free(daemon->runner);
 	sandbox_free(daemon->sandbox);
 	pid_file_close(daemon->settings.pid_file, &daemon->pid_fd);
 	io_close(&daemon->stopped_fd);
+	io_close(&daemon->drained_fd);
 	io_close(&daemon->signal_fd);
 	notify_close();
 }

@@ -55,6 +55,7 @@ enum {
 };
 
 struct server {
+	const struct server *before;	/* NULL: it follows no other, or that has ended */
 	const struct listener_set *listeners;
 	struct connections *connections;
 	struct stats *stats;
@@ -154,7 +155,7 @@ struct server *server_start(const struct settings *settings, const struct listen
 	for (unsigned i = 0; i < INGRESS_COUNT; i++) {
 		server->ingress[i].stop_fd = -1;
 	}
-	server->stats = stats_new(FIRST_WORKER + settings->workers);
+	server->stats = stats_new(FIRST_WORKER + settings->workers + 1);
 	access_init(&access, settings);
 	server->connections = connections_new(
 		settings->max_connections ? settings->max_connections : connections_default_max(),
@@ -196,6 +197,9 @@ static void await_fetching(const struct listener_set *listeners)
 	for (unsigned i = 0; i < listeners->count; i++) {
 		struct msgq_replies *replies = listeners->all[i].replies;
 
+		if (listeners->all[i].borrowed) {
+			continue;
+		}
 		while (replies && msgq_replies_are_waiting(replies) && clock_now_ns() < end_ns) {
 			poll(NULL, 0, FETCH_LOOK_MS);
 		}
@@ -249,6 +253,18 @@ bool server_makes_progress(struct server *server, uint64_t now_ns)
 	return moves;
 }
 
+/* Of the server that it follows, too, while there is one. */
+static void sum_up(const struct server *server, struct stats_counters *sum)
+{
+	stats_sum(server->stats, sum);
+	if (server->before) {
+		struct stats_counters before;
+
+		stats_sum(server->before->stats, &before);
+		stats_merge(sum, &before);
+	}
+}
+
 void server_collect(const struct server *server, struct exposition *figures)
 {
 	*figures = (struct exposition){
@@ -260,7 +276,7 @@ void server_collect(const struct server *server, struct exposition *figures)
 	for (unsigned i = 0; i < server->listeners->count; i++) {
 		figures->serves[server->listeners->all[i].address.scheme] = true;
 	}
-	stats_sum(server->stats, &figures->sum);
+	sum_up(server, &figures->sum);
 	host_read(&figures->host);
 }
 
@@ -271,7 +287,7 @@ void server_describe(const struct server *server, char *buf, size_t size)
 	uint64_t replies = 0;
 	uint64_t dropped = 0;
 
-	stats_sum(server->stats, &sum);
+	sum_up(server, &sum);
 	for (unsigned t = 0; t < ADDRESS_SCHEMES; t++) {
 		requests += sum.requests[t];
 		replies += sum.replies[t];
@@ -282,6 +298,20 @@ void server_describe(const struct server *server, char *buf, size_t size)
 	snprintf(buf, size, "%llu requests: %llu answered, %llu dropped, %llu waiting",
 		(unsigned long long)requests, (unsigned long long)replies,
 		(unsigned long long)dropped, (unsigned long long)(requests - replies - dropped));
+}
+
+void server_follow(struct server *server, const struct server *before)
+{
+	server->before = before;
+}
+
+void server_absorb(struct server *server)
+{
+	struct stats_counters sum;
+
+	stats_sum(server->before->stats, &sum);
+	stats_absorb(server->stats, &sum);
+	server->before = NULL;
 }
 
 static uint64_t count_kernel_drops(const struct listener_set *listeners)
@@ -303,7 +333,7 @@ void server_log_state(const struct server *server)
 	const char *start = uptime_start(server->uptime);
 	char text[STATS_TEXT_BYTES];
 
-	stats_sum(server->stats, &sum);
+	sum_up(server, &sum);
 	for (unsigned t = 0; t < ADDRESS_SCHEMES; t++) {
 		if (sum.requests[t]) {
 			stats_format(&sum, (enum address_scheme)t, text, sizeof(text));

@@ -34,6 +34,13 @@ void server_stop(struct server *server);
 void server_log_state(const struct server *server);
 
 /*
+ * From now on SERVER tells what BEFORE counts as well. BEFORE is borrowed until server_absorb(),
+ * which is called when it has been stopped. Not while another thread asks for figures.
+ */
+void server_follow(struct server *server, const struct server *before);
+void server_absorb(struct server *server);
+
+/*
  * Do the workers do what they are there for? No, if one of them has been at the same turn, or
  * requests have waited with none of them taken, for longer than a run and its answers may take.
  * Any thread; yes, once the workers have ended.

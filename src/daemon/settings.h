@@ -67,6 +67,7 @@ struct settings {
 	unsigned rate;					/* a second and source; 0: any */
 	bool rate_dry_run;
 	enum log_level log_level;
+	bool reloads;					/* a file may bring listeners */
 };
 
 #endif

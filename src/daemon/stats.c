@@ -109,33 +109,54 @@ static void merge_histogram(struct stats_histogram *sum, const struct stats_hist
 	merge(&sum->sum_ns, &histogram->sum_ns);
 }
 
+/* All but what enters the ledger. */
+static void merge_rest(struct stats_counters *sum, const struct stats_counters *one)
+{
+	for (unsigned t = 0; t < ADDRESS_SCHEMES; t++) {
+		merge(&sum->replies[t], &one->replies[t]);
+		for (unsigned r = 0; r < STATS_DROPS; r++) {
+			merge(&sum->dropped[t][r], &one->dropped[t][r]);
+		}
+	}
+	merge(&sum->messages, &one->messages);
+	merge(&sum->rate_exceeded, &one->rate_exceeded);
+	merge(&sum->replies_reaped, &one->replies_reaped);
+	merge(&sum->accept_failures, &one->accept_failures);
+	merge(&sum->runs_ok, &one->runs_ok);
+	merge(&sum->runs_failed, &one->runs_failed);
+	merge_histogram(&sum->run_time, &one->run_time);
+	merge_histogram(&sum->queue_wait, &one->queue_wait);
+}
+
+static void merge_requests(struct stats_counters *sum, const struct stats_counters *one)
+{
+	for (unsigned t = 0; t < ADDRESS_SCHEMES; t++) {
+		merge(&sum->requests[t], &one->requests[t]);
+	}
+}
+
 void stats_sum(const struct stats *stats, struct stats_counters *sum)
 {
 	memset(sum, 0, sizeof(*sum));
+	/* What leaves the ledger is read before what enters it: never negative. */
 	for (unsigned i = 0; i < stats->threads; i++) {
-		const struct stats_counters *one = &stats->blocks[i].counters;
+		merge_rest(sum, &stats->blocks[i].counters);
+	}
+	for (unsigned i = 0; i < stats->threads; i++) {
+		merge_requests(sum, &stats->blocks[i].counters);
+	}
+}
 
-		for (unsigned t = 0; t < ADDRESS_SCHEMES; t++) {
-			/* What leaves the ledger is read before what enters it: never negative. */
-			merge(&sum->replies[t], &one->replies[t]);
-			for (unsigned r = 0; r < STATS_DROPS; r++) {
-				merge(&sum->dropped[t][r], &one->dropped[t][r]);
-			}
-		}
-		merge(&sum->messages, &one->messages);
-		merge(&sum->rate_exceeded, &one->rate_exceeded);
-		merge(&sum->replies_reaped, &one->replies_reaped);
-		merge(&sum->accept_failures, &one->accept_failures);
-		merge(&sum->runs_ok, &one->runs_ok);
-		merge(&sum->runs_failed, &one->runs_failed);
-		merge_histogram(&sum->run_time, &one->run_time);
-		merge_histogram(&sum->queue_wait, &one->queue_wait);
-	}
-	for (unsigned i = 0; i < stats->threads; i++) {
-		for (unsigned t = 0; t < ADDRESS_SCHEMES; t++) {
-			merge(&sum->requests[t], &stats->blocks[i].counters.requests[t]);
-		}
-	}
+void stats_merge(struct stats_counters *sum, const struct stats_counters *other)
+{
+	/* What enters the ledger is written first: never negative. */
+	merge_requests(sum, other);
+	merge_rest(sum, other);
+}
+
+void stats_absorb(struct stats *stats, const struct stats_counters *sum)
+{
+	stats_merge(&stats->blocks[stats->threads - 1].counters, sum);
 }
 
 const char *stats_drop_name(enum stats_drop reason)

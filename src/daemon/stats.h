@@ -94,6 +94,12 @@ void stats_observe(struct stats_histogram *histogram, uint64_t time_ns, uint64_t
 /* The sum over all threads. Any thread, at any time. */
 void stats_sum(const struct stats *stats, struct stats_counters *sum);
 
+/* Add OTHER to SUM. */
+void stats_merge(struct stats_counters *sum, const struct stats_counters *other);
+
+/* Add SUM, that of other counters, to the last block, which no thread but main's writes. */
+void stats_absorb(struct stats *stats, const struct stats_counters *sum);
+
 /* The name of a reason, as it stands in the log and in metrics. */
 const char *stats_drop_name(enum stats_drop reason);
 

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,19 +39,8 @@ static void stop_server(void *argument)
 {
 	struct daemon *daemon = argument;
 
-	server_stop(daemon->server);
+	server_stop(daemon->now->server);
 	io_event_set(daemon->stopped_fd);
-}
-
-/* Another thread stops the server, so that this one can go on minding signals and runner. */
-static uint64_t begin_stop(struct daemon *daemon)
-{
-	log_info("stopping");
-	/* Relaxed: it orders nothing. */
-	atomic_store_explicit(&daemon->draining, true, memory_order_relaxed);
-	notify_stopping();
-	starter_begin(daemon->starter, stop_server, daemon);
-	return clock_now_ns() + GIVE_UP_NS;
 }
 
 /* Returns false when there is no keeper any more. */
@@ -86,8 +76,12 @@ static void reap_children(void)
 /* Without waiting for the threads; but nothing of ours stays behind. */
 static _Noreturn void leave(struct daemon *daemon, int status)
 {
-	listener_remove_names(&daemon->listeners);
+	listener_remove_names(&daemon->now->listeners);
+	if (daemon->before) {
+		listener_remove_names(&daemon->before->listeners);
+	}
 	listener_remove_names(&daemon->metrics_listeners);
+	reader_free(daemon->reader);
 	runner_end(daemon->runner, RUNNER_END_MS);
 	sandbox_free(daemon->sandbox);
 	pid_file_close(daemon->settings.pid_file, &daemon->pid_fd);
@@ -103,13 +97,176 @@ struct supervision {
 	uint64_t report_ns;	/* when the manager is to hear of us next */
 	bool given_up;
 	int status;
+	enum { RELOAD_NONE, RELOAD_READING, RELOAD_DRAINING } reload;
+	uint64_t reload_ns;	/* when it began */
+	bool reload_again;	/* it was asked for once more meanwhile */
+	bool stop_later;	/* once the server before is drained */
 };
+
+/* Another thread stops the server, so that this one can go on minding signals and runner. */
+static void begin_stop(struct supervision *supervision)
+{
+	struct daemon *daemon = supervision->daemon;
+
+	if (supervision->stop_ns == CLOCK_NEVER) {
+		log_info("stopping");
+		/* Relaxed: it orders nothing. */
+		atomic_store_explicit(&daemon->draining, true, memory_order_relaxed);
+		notify_stopping();
+		supervision->stop_ns = clock_now_ns() + GIVE_UP_NS;
+	}
+	supervision->stop_later = supervision->reload == RELOAD_DRAINING;
+	if (!supervision->stop_later) {
+		starter_begin(daemon->starter, stop_server, daemon);
+	}
+}
+
+static void begin_reload(struct supervision *supervision)
+{
+	struct daemon *daemon = supervision->daemon;
+
+	if (!daemon->reader) {
+		log_info("nothing to reload: there is no configuration file");
+		return;
+	}
+	if (supervision->impatient_ns != CLOCK_NEVER) {
+		return;
+	}
+	if (supervision->reload != RELOAD_NONE) {
+		supervision->reload_again = true;
+		return;
+	}
+	notify_reloading();
+	supervision->reload = RELOAD_READING;
+	supervision->reload_ns = clock_now_ns();
+	reader_ask(daemon->reader);
+}
+
+static void end_reload(struct supervision *supervision)
+{
+	int none = -1;
+
+	supervision->reload = RELOAD_NONE;
+	notify_ready(&none);
+	if (supervision->reload_again) {
+		supervision->reload_again = false;
+		begin_reload(supervision);
+	}
+}
+
+static void start_next(void *argument)
+{
+	struct daemon *daemon = argument;
+	struct generation *next = daemon->next;
+
+	if (log_start(next->settings.print_messages) == 0) {
+		next->server = server_start(&next->settings, &next->listeners, daemon->runner);
+	}
+	daemon->server_error = errno;
+}
+
+static void drain_before(void *argument)
+{
+	struct daemon *daemon = argument;
+
+	server_stop(daemon->before->server);
+	io_event_set(daemon->drained_fd);
+}
+
+static void log_lines(char *lines)
+{
+	for (char *state, *line = strtok_r(lines, "\n", &state); line;
+		line = strtok_r(NULL, "\n", &state)) {
+		log_info("reload: %s", line);
+	}
+}
+
+/* The next server serves, and the one before has to answer only what it has taken. */
+static void switch_over(struct supervision *supervision, struct reading *reading)
+{
+	struct daemon *daemon = supervision->daemon;
+
+	reader_confirm(daemon->reader, true);
+	log_set_level(daemon->next->settings.log_level);
+	log_lines(reading->text);
+	generation_hand_over(daemon->now, daemon->next);
+	server_follow(daemon->next->server, daemon->now->server);
+	pthread_mutex_lock(&daemon->lock);
+	daemon->before = daemon->now;
+	daemon->now = daemon->next;
+	pthread_mutex_unlock(&daemon->lock);
+	daemon->next = NULL;
+	supervision->reload = RELOAD_DRAINING;
+	starter_begin(daemon->starter, drain_before, daemon);
+}
+
+/* All or nothing: whatever fails, the server goes on as it is. */
+static void take_reading(struct supervision *supervision)
+{
+	static struct reading reading;
+	struct daemon *daemon = supervision->daemon;
+	char why[512] = "";
+
+	if (reader_take(daemon->reader, &reading) < 0) {
+		log_error("the reader process has died: no reload any more");
+		reader_free(daemon->reader);
+		daemon->reader = NULL;
+		supervision->reload = RELOAD_NONE;
+		return;
+	}
+	if (!reading.ok) {
+		log_error("reload: %s; the configuration stays as it was", reading.text);
+		reader_confirm(daemon->reader, false);
+		end_reload(supervision);
+		return;
+	}
+	daemon->next = supervision->impatient_ns != CLOCK_NEVER
+			       ? NULL
+			       : generation_next(daemon->now, &reading, daemon->uid, daemon->gid,
+					 why, sizeof(why));
+	if (daemon->next) {
+		starter_begin(daemon->starter, start_next, daemon);
+		starter_await(daemon->starter);
+	}
+	if (daemon->next && daemon->next->server) {
+		switch_over(supervision, &reading);
+		return;
+	}
+	if (daemon->next) {
+		snprintf(why, sizeof(why), "%s", strerror(daemon->server_error));
+		generation_drop(daemon->next);
+		daemon->next = NULL;
+	}
+	log_error("reload: %s; the configuration stays as it was", why[0] ? why : "stopping");
+	reader_confirm(daemon->reader, false);
+	end_reload(supervision);
+}
+
+static void take_drained(struct supervision *supervision)
+{
+	struct daemon *daemon = supervision->daemon;
+	uint64_t ignored;
+
+	(void)!read(daemon->drained_fd, &ignored, sizeof(ignored));
+	pthread_mutex_lock(&daemon->lock);
+	server_absorb(daemon->now->server);
+	pthread_mutex_unlock(&daemon->lock);
+	server_free(daemon->before->server);
+	generation_free(daemon->before);
+	daemon->before = NULL;
+	log_info("reload: done in %llu ms",
+		(unsigned long long)((clock_now_ns() - supervision->reload_ns) / CLOCK_MS));
+	end_reload(supervision);
+	if (supervision->stop_later) {
+		begin_stop(supervision);
+	}
+}
 
 /* Only what workers do keeps a watchdog quiet: main itself would always say that all is well. */
 static void report(struct supervision *supervision)
 {
 	static struct log_limit limit;
-	struct server *server = supervision->daemon->server;
+	struct server *server = supervision->daemon->now->server;
 	uint64_t now_ns = clock_now_ns();
 	uint64_t interval_ns = notify_watchdog_ns();
 	char status[256];
@@ -137,14 +294,14 @@ static void take_signal(struct supervision *supervision, int signal_number)
 		reap_children();
 		return;
 	case SIGUSR1:
-		server_log_state(daemon->server);
+		server_log_state(daemon->now->server);
 		return;
 	case SIGHUP:
-		log_info("nothing to reload: there is no configuration file");
+		begin_reload(supervision);
 		return;
 	}
 	if (supervision->impatient_ns == CLOCK_NEVER) {
-		supervision->stop_ns = begin_stop(daemon);
+		begin_stop(supervision);
 		supervision->impatient_ns = clock_now_ns() + REPEAT_NS;
 		/* The manager knows, and the workers are about to end. */
 		supervision->report_ns = CLOCK_NEVER;
@@ -186,6 +343,8 @@ int supervisor_run(struct daemon *daemon)
 		{ .fd = daemon->signal_fd, .events = POLLIN },
 		{ .fd = runner_watch_fd(daemon->runner), .events = POLLIN },
 		{ .fd = sandbox_news_fd(daemon->sandbox), .events = POLLIN },
+		{ .fd = daemon->drained_fd, .events = POLLIN },
+		{ .fd = -1, .events = POLLIN },
 	};
 	struct supervision supervision = {
 		.daemon = daemon,
@@ -200,7 +359,10 @@ int supervisor_run(struct daemon *daemon)
 		uint64_t due_ns = supervision.stop_ns < supervision.report_ns
 					  ? supervision.stop_ns
 					  : supervision.report_ns;
-		int ready = poll(fds, 4, clock_poll_ms(due_ns));
+		int ready;
+
+		fds[5].fd = daemon->reader ? reader_watch_fd(daemon->reader) : -1;
+		ready = poll(fds, sizeof(fds) / sizeof(fds[0]), clock_poll_ms(due_ns));
 
 		if (ready < 0) {
 			/* Not for long: it must not take a processor from those who serve. */
@@ -222,6 +384,12 @@ int supervisor_run(struct daemon *daemon)
 		}
 		if (ready > 0 && fds[1].revents) {
 			take_signal(&supervision, signals_next(daemon->signal_fd));
+		}
+		if (ready > 0 && fds[4].revents) {
+			take_drained(&supervision);
+		}
+		if (ready > 0 && fds[5].revents) {
+			take_reading(&supervision);
 		}
 		do_what_is_due(&supervision);
 	}

@@ -4,9 +4,11 @@
 #include <assert.h>
 #include <stddef.h>
 
-/* A row is: key, name, argument, kind, default, help. */
+/* A row is: key, name, argument, kind, default, help; FIXED_ROW: no reload changes it. */
 #define ROW(key, name, argument, kind, by_default, help)                                           \
-	{ { key, name, argument, help, 0 }, kind, by_default }
+	{ { key, name, argument, help, 0 }, kind, by_default, false }
+#define FIXED_ROW(key, name, argument, kind, by_default, help)                                     \
+	{ { key, name, argument, help, 0 }, kind, by_default, true }
 
 const struct option_entry option_table[] = {
 	ROW('l', "listen", "ADDRESS", OPTION_LIST, "tcp://* udp://*",
@@ -25,25 +27,25 @@ const struct option_entry option_table[] = {
 		"most streams open (descriptors - 64)"),
 	ROW(OPTION_MAX_PER_SOURCE, "max-per-source", "N", OPTION_ONCE, "256",
 		"most of them from one source (256)"),
-	ROW('s', "source", "SOURCE", OPTION_ONCE, "exec",
+	FIXED_ROW('s', "source", "SOURCE", OPTION_ONCE, "exec",
 		"exec: run the command; procps: ask libproc2 (exec)"),
-	ROW(OPTION_COMMAND, "command", "PATH", OPTION_ONCE, UPTIME_COMMAND,
+	FIXED_ROW(OPTION_COMMAND, "command", "PATH", OPTION_ONCE, UPTIME_COMMAND,
 		"the command to run (" UPTIME_COMMAND ")"),
 	ROW(OPTION_RUN_TIMEOUT, "run-timeout", "DURATION", OPTION_ONCE, "1s",
 		"longest run of the command (1s)"),
 	ROW(OPTION_MAX_AGE, "max-age", "DURATION", OPTION_ONCE, "0",
 		"give a line of this age out again (0)"),
-	ROW(OPTION_START, "start", "WAY", OPTION_ONCE, "warm",
+	FIXED_ROW(OPTION_START, "start", "WAY", OPTION_ONCE, "warm",
 		"warm: load the command ahead of its runs; cold (warm)"),
-	ROW('u', "user", "USER", OPTION_ONCE, NULL,
+	FIXED_ROW('u', "user", "USER", OPTION_ONCE, NULL,
 		"become USER once the sockets are open"),
-	ROW(OPTION_SANDBOX, "sandbox", "LEVEL", OPTION_ONCE, "basic",
+	FIXED_ROW(OPTION_SANDBOX, "sandbox", "LEVEL", OPTION_ONCE, "basic",
 		"give up rights: off, basic or strict (basic)"),
-	ROW('D', "daemon", NULL, OPTION_ONCE, "false",
+	FIXED_ROW('D', "daemon", NULL, OPTION_ONCE, "false",
 		"detach from the terminal, log to syslog"),
-	ROW(OPTION_PID_FILE, "pid-file", "PATH", OPTION_ONCE, NULL,
+	FIXED_ROW(OPTION_PID_FILE, "pid-file", "PATH", OPTION_ONCE, NULL,
 		"lock PATH, and hold the process number there"),
-	ROW(OPTION_READY_FD, "ready-fd", "N", OPTION_ONCE, NULL,
+	FIXED_ROW(OPTION_READY_FD, "ready-fd", "N", OPTION_ONCE, NULL,
 		"write a newline to descriptor N when serving"),
 	ROW(OPTION_PRINT_MESSAGES, "print-messages", NULL, OPTION_ONCE, "false",
 		"print XSI messages on standard output"),
@@ -59,7 +61,7 @@ const struct option_entry option_table[] = {
 		"UDP answers a second to one address; 0: any number (50/s)"),
 	ROW(OPTION_RATE_DRY_RUN, "rate-dry-run", NULL, OPTION_ONCE, "false",
 		"count who is over --rate, and answer"),
-	ROW(OPTION_METRICS, "metrics", "ADDRESS", OPTION_ONCE, NULL,
+	FIXED_ROW(OPTION_METRICS, "metrics", "ADDRESS", OPTION_ONCE, NULL,
 		"serve figures for Prometheus at ADDRESS, tcp or unix"),
 	ROW('v', "verbose", NULL, OPTION_ONCE, "false",
 		"log more"),

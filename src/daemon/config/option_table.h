@@ -44,6 +44,7 @@ struct option_entry {
 	struct cli_option cli;
 	enum option_kind kind;
 	const char *by_default;	/* parted by blanks, in a list; NULL: none */
+	bool fixed;		/* a reload does not change it */
 };
 
 /* In the order of --help. */

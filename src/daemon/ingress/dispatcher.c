@@ -119,7 +119,8 @@ static void request_stop(struct dispatcher *dispatcher)
 {
 	for (unsigned i = 0; i < dispatcher->ingress->listeners->count; i++) {
 		if (dispatcher->receivers[i]) {
-			msgq_receiver_request_stop(dispatcher->receivers[i]);
+			msgq_receiver_request_stop(dispatcher->receivers[i],
+				dispatcher->ingress->listeners->all[i].borrowed);
 		}
 	}
 	dispatcher->ingress->watched[0].fd = -1;

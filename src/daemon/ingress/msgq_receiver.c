@@ -28,6 +28,7 @@ struct msgq_receiver {
 	struct msgq *msgq;
 	int write_fd;
 	_Atomic bool stop;
+	bool leave;		/* set before STOP: what is in the queue is another thread's */
 	int stop_fd;		/* readable once it is to stop: ends a pause */
 	pthread_t thread;
 	unsigned number;
@@ -121,8 +122,8 @@ static void *receiver_main(void *argument)
 	snprintf(name, sizeof(name), "msgq-%u", receiver->number);
 	pthread_setname_np(pthread_self(), name);
 	interrupt_allow(true);
-	/* Relaxed: signals come again and again after STOP was set, and the kernel orders. */
-	while (!atomic_load_explicit(&receiver->stop, memory_order_relaxed)) {
+	/* Acquire: what was written before STOP was set is read behind this. */
+	while (!atomic_load_explicit(&receiver->stop, memory_order_acquire)) {
 		int count = receive_burst(receiver, true);
 
 		if (count >= 0) {
@@ -134,7 +135,9 @@ static void *receiver_main(void *argument)
 			recover(receiver);
 		}
 	}
-	drain(receiver);
+	if (!receiver->leave) {
+		drain(receiver);
+	}
 	while (send(receiver->write_fd, NULL, 0, MSG_NOSIGNAL) < 0 && errno == EINTR) {
 	}
 	return NULL;
@@ -177,9 +180,13 @@ struct msgq_receiver *msgq_receiver_start(struct msgq *msgq, int write_fd, unsig
 	return receiver;
 }
 
-void msgq_receiver_request_stop(struct msgq_receiver *receiver)
+void msgq_receiver_request_stop(struct msgq_receiver *receiver, bool leave)
 {
-	atomic_store_explicit(&receiver->stop, true, memory_order_relaxed);
+	if (!atomic_load_explicit(&receiver->stop, memory_order_relaxed)) {
+		receiver->leave = leave;
+		/* Release pairs with the acquire in receiver_main(), for LEAVE. */
+		atomic_store_explicit(&receiver->stop, true, memory_order_release);
+	}
 	io_event_set(receiver->stop_fd);
 	pthread_kill(receiver->thread, INTERRUPT_SIGNAL);
 }

@@ -9,6 +9,8 @@
 #ifndef RUPTIME_DAEMON_INGRESS_MSGQ_RECEIVER_H
 #define RUPTIME_DAEMON_INGRESS_MSGQ_RECEIVER_H
 
+#include <stdbool.h>
+
 #include "daemon/listen/msgq.h"
 
 struct msgq_receiver;
@@ -17,10 +19,11 @@ struct msgq_receiver;
 struct msgq_receiver *msgq_receiver_start(struct msgq *msgq, int write_fd, unsigned number);
 
 /*
- * Receive what is there and send the last datagram. Returns at once. To be called again after a
- * moment, until that datagram has come: the thread may not have noticed (interrupt.h).
+ * Receive what is there, unless another thread is to (LEAVE), and send the last datagram. Returns
+ * at once. To be called again after a moment, until that datagram has come: the thread may not have
+ * noticed (interrupt.h).
  */
-void msgq_receiver_request_stop(struct msgq_receiver *receiver);
+void msgq_receiver_request_stop(struct msgq_receiver *receiver, bool leave);
 
 /* After the last datagram: wait for the thread and free RECEIVER. */
 void msgq_receiver_join(struct msgq_receiver *receiver);

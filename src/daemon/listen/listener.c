@@ -216,22 +216,10 @@ static bool was_met(const struct addrinfo *list, const struct addrinfo *info)
 	return list != info;
 }
 
-static void close_listener(struct listener *listener)
-{
-	if (listener->file.inode) {
-		unix_socket_remove(&listener->address, &listener->file);
-	}
-	io_close(&listener->file.dir_fd);
-	io_close(&listener->fd);
-	io_close(&listener->feed_fd);
-	msgq_close(listener->msgq);
-	msgq_replies_close(listener->replies);
-}
-
 static void truncate_to(struct listener_set *set, unsigned count)
 {
 	while (set->count > count) {
-		close_listener(&set->all[--set->count]);
+		listener_close(&set->all[--set->count]);
 	}
 }
 
@@ -347,19 +335,24 @@ static int open_unix(struct listener_set *set, const struct address *address, co
 		return -1;
 	}
 	listener->fd = unix_socket_open(address, &listener->file, why);
+	if (listener->fd < 0) {
+		return -1;
+	}
 	listener->may_pass = may_pass(listener);
-	return listener->fd < 0 ? -1 : 0;
+	return 0;
 }
 
+/* Takes PAIR. */
 static int open_msgq(struct listener_set *set, const struct address *address, uid_t uid, gid_t gid,
-	struct listener_failure *failure)
+	const int pair[2], struct listener_failure *failure)
 {
 	struct listener *listener = append(set, address);
 	mode_t mode = address->mode == ADDRESS_MODE_NONE ? MSGQ_DEFAULT_MODE
 							 : (mode_t)address->mode;
-	int pair[2];
 
-	if (!listener || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0) {
+	if (!listener) {
+		close(pair[0]);
+		close(pair[1]);
 		return -1;
 	}
 	listener->fd = pair[0];
@@ -373,29 +366,51 @@ static int open_msgq(struct listener_set *set, const struct address *address, ui
 	return listener->replies ? 0 : -1;
 }
 
+static int explain(const struct address *address, const char *why,
+	struct listener_failure *failure)
+{
+	failure->not_permitted = errno == EACCES || errno == EPERM;
+	failure->wrong = address->path[0] && errno == EINVAL;
+	if (!failure->why[0]) {
+		snprintf(failure->why, sizeof(failure->why), "%s", why ? why : strerror(errno));
+	}
+	return -1;
+}
+
 int listener_open(struct listener_set *set, const struct address *address, uid_t uid, gid_t gid,
 	struct listener_failure *failure)
 {
+	unsigned before = set->count;
 	const char *why = NULL;
+	int pair[2];
 	int result;
 
 	*failure = (struct listener_failure){ .why = "" };
 	if (address_is_inet(address)) {
 		result = open_inet(set, address, failure, &why);
-	} else if (address->scheme == ADDRESS_MSGQ) {
-		result = open_msgq(set, address, uid, gid, failure);
-	} else {
+	} else if (address->scheme != ADDRESS_MSGQ) {
 		result = open_unix(set, address, &why);
-	}
-	if (result < 0) {
-		failure->not_permitted = errno == EACCES || errno == EPERM;
-		failure->wrong = address->path[0] && errno == EINVAL;
-		if (!failure->why[0]) {
-			snprintf(failure->why, sizeof(failure->why), "%s",
-				why ? why : strerror(errno));
+	} else {
+		result = socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
+		if (result == 0) {
+			result = open_msgq(set, address, uid, gid, pair, failure);
 		}
 	}
-	return result;
+	for (unsigned i = before; i < set->count; i++) {
+		set->all[i].asked = *address;
+	}
+	return result < 0 ? explain(address, why, failure) : 0;
+}
+
+int listener_open_queue(struct listener_set *set, const struct address *address, uid_t uid,
+	gid_t gid, const int pair[2], struct listener_failure *failure)
+{
+	*failure = (struct listener_failure){ .why = "" };
+	if (open_msgq(set, address, uid, gid, pair, failure) < 0) {
+		return explain(address, NULL, failure);
+	}
+	set->all[set->count - 1].asked = *address;
+	return 0;
 }
 
 int listener_adopt(struct listener_set *set, int fd, const char *name,
@@ -419,63 +434,4 @@ int listener_adopt(struct listener_set *set, int fd, const char *name,
 	listener->may_pass = !address_is_inet(&address) && may_pass(listener);
 	listener->borrowed = true;
 	return 0;
-}
-
-/*
- * A listener that is bound to an interface which does not exist is found by no SYN any more. What
- * has arrived does not notice: connections that are half open finish, those in the backlog stay.
- * A filter could do the same, but on TCP it takes a privilege that has been dropped.
- */
-static int shut_tcp(int fd)
-{
-	int nowhere = INT_MAX;
-
-	return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &nowhere, sizeof(nowhere));
-}
-
-static int drop_datagrams(int fd)
-{
-	struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog program = { 1, &drop_all };
-
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-}
-
-int listener_shut_door(const struct listener *listener)
-{
-	if (listener->file.inode) {
-		unix_socket_remove(&listener->address, &listener->file);
-	}
-	if (listener->address.scheme == ADDRESS_TCP) {
-		return shut_tcp(listener->fd);
-	}
-	if (listener->address.scheme == ADDRESS_UDP) {
-		return drop_datagrams(listener->fd);
-	}
-	/* The name may still be there, or another one lead here: then clients are refused. */
-	return listener_is_msgq(listener) ? 0 : shutdown(listener->fd, SHUT_RD);
-}
-
-void listener_remove_names(const struct listener_set *set)
-{
-	for (unsigned i = 0; i < set->count; i++) {
-		const struct listener *listener = &set->all[i];
-
-		if (listener->file.inode) {
-			unix_socket_remove(&listener->address, &listener->file);
-		}
-		if (listener->msgq) {
-			msgq_remove(listener->msgq);
-		}
-		if (listener->replies) {
-			msgq_replies_remove(listener->replies);
-		}
-	}
-}
-
-void listener_close_all(struct listener_set *set)
-{
-	truncate_to(set, 0);
-	free(set->all);
-	*set = (struct listener_set){ NULL, 0 };
 }

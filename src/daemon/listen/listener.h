@@ -16,6 +16,7 @@
 
 struct listener {
 	struct address address;		/* as bound; a host and a port are numeric */
+	struct address asked;		/* as it was given; nothing if the socket was brought */
 	/*
 	 * What is polled, non-blocking: a listening or a datagram socket; for an XSI queue the
 	 * end of a socketpair from which its messages are read.
@@ -33,6 +34,8 @@ struct listener {
 	 * and not drained.
 	 */
 	bool borrowed;
+	/* While one server follows another: both have it. */
+	bool shared;
 };
 
 struct listener_set {
@@ -78,6 +81,13 @@ int listener_adopt(struct listener_set *set, int fd, const char *name,
 	struct listener_failure *failure);
 
 /*
+ * Open the XSI queues of ADDRESS, whose messages go through PAIR, which is taken. For a server that
+ * can make no socketpair itself any more. Returns as listener_open() does.
+ */
+int listener_open_queue(struct listener_set *set, const struct address *address, uid_t uid,
+	gid_t gid, const int pair[2], struct listener_failure *failure);
+
+/*
  * Let no new client in, for good: the name of a UNIX socket goes away, and the kernel refuses new
  * connections, also over another name of it, and UNIX datagrams, and drops those of UDP. What has
  * arrived stays and can be accepted until EAGAIN (UNIX: EINVAL) or received until EAGAIN, without a
@@ -91,6 +101,15 @@ int listener_shut_door(const struct listener *listener);
  * the threads, which go on with what they do.
  */
 void listener_remove_names(const struct listener_set *set);
+
+/* Close LISTENER, with its name or its queues if they are ours. */
+void listener_close(struct listener *listener);
+
+/* Close all descriptors and free the set's memory; names and queues stay, for another process. */
+void listener_forget(struct listener_set *set);
+
+/* Close all that is not shared, with its name or its queues, and free the set's memory. */
+void listener_drop_unshared(struct listener_set *set);
 
 /* Close all sockets, remove names and queues that are ours, and free the set's memory. */
 void listener_close_all(struct listener_set *set);

@@ -2,7 +2,7 @@
 /*
  * The server's end of keeper and runner: starts the keeper, asks the runner, hears of both.
  *
- * main calls everything but runner_run(); one thread at a time, the leading worker, calls that.
+ * main calls everything but runner_run(); one thread at a time, a leading worker, calls that.
  */
 #ifndef RUPTIME_DAEMON_RUN_RUNNER_H
 #define RUPTIME_DAEMON_RUN_RUNNER_H

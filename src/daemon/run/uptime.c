@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/run/uptime.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 
 /* Of more digits no count of users is made. */
 #define USERS_DIGITS 6
+
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 struct uptime {
 	enum settings_source source;
@@ -114,19 +117,21 @@ static void note_start(struct uptime *uptime)
 	}
 }
 
-/* One run, to UPTIME->result. */
+/* One run, to UPTIME->result. Two servers take turns, while one follows the other. */
 static void run(struct uptime *uptime, uint64_t oldest_ns)
 {
 	uint64_t age_ns = uptime->started_ns > oldest_ns ? uptime->started_ns - oldest_ns : 0;
 	uint64_t timeout_ns =
 		uptime_timeout_ns(uptime->run_timeout_ns, uptime->result.timed_out, age_ns);
 
+	pthread_mutex_lock(&one_at_a_time);
 	if (uptime->source == SETTINGS_PROCPS) {
 		procps_measure(timeout_ns, &uptime->result);
 	} else {
 		runner_run(uptime->runner, timeout_ns, &uptime->result);
 		note_start(uptime);
 	}
+	pthread_mutex_unlock(&one_at_a_time);
 }
 
 void uptime_measure(struct uptime *uptime, uint64_t oldest_ns, struct stats_counters *counters,

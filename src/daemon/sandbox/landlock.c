@@ -111,8 +111,8 @@ static void limit_to(struct domain *domain, int version)
 static bool needs_abstract_sockets(const struct settings *settings)
 {
 	const char *manager = getenv("NOTIFY_SOCKET");
-	/* A socket that a manager brings may be of any kind. */
-	bool needed = (manager && manager[0] == '@') || activation_count();
+	/* A socket that a manager or a reload brings may be of any kind. */
+	bool needed = (manager && manager[0] == '@') || activation_count() || settings->reloads;
 
 	for (unsigned i = 0; i < settings->listen_count; i++) {
 		needed = needed || settings->listen[i].scheme == ADDRESS_UNIX_DGRAM;

@@ -83,6 +83,10 @@ static int export(scmp_filter_ctx filter, struct sock_fprog *program)
 
 static bool has_queues(const struct settings *settings)
 {
+	/* What is not served yet may be, after a reload. */
+	if (settings->reloads) {
+		return true;
+	}
 	for (unsigned i = 0; i < settings->listen_count; i++) {
 		if (settings->listen[i].scheme == ADDRESS_MSGQ) {
 			return true;
