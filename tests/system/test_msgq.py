@@ -316,8 +316,9 @@ class Pressure(Queues):
         requests = local.msgget(self.key)
         replies = local.msgget(self.key | local.REPLY_BIT)
         count = 1500
-        # A few fill the queue of requests. Their replies have room, however late we are.
-        text, under_way = b"uptime %01000d", threading.Semaphore(60)
+        # They fill the queue of requests, besides what the server holds: a burst of the receiver,
+        # the socketpair, the pool. Their replies have room, however late we are.
+        text, under_way = b"uptime %01000d", threading.Semaphore(120)
         waited = []
 
         def send():
