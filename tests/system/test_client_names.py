@@ -125,6 +125,8 @@ class Names(unittest.TestCase):
         """Names that are looked up in vain cost their own time, not that of hosts behind them."""
         self.cover("/etc/nsswitch.conf", "hosts: dns\n")
         self.cover("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:20 attempts:1\n")
+        if "jansson" in ruptime("-J", "-f", "/dev/null").stderr:
+            self.skipTest("this build has no jansson")
         with TcpServer(ANSWER) as server, \
                 socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
             silent.bind(("127.0.0.1", 53))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * XSI message queues: "uptime T" goes to the queue KEY, and the line comes as a message of type T
- * to the queue KEY | PROTOCOL_REPLY_QUEUE_BIT. T is a random number, so that no client takes what is
- * meant for another, not even an answer that comes long after its client has gone; those the server
- * removes. All tries of a talk have the same T: an answer to an earlier one counts.
+ * to the queue KEY | PROTOCOL_REPLY_QUEUE_BIT. T is a random number, so that no client takes what
+ * is meant for another, not even an answer that comes long after its client has gone; those the
+ * server removes. All tries of a talk have the same T: an answer to an earlier one counts.
  *
  * There is no descriptor to poll. A thread that blocks in msgrcv() for each talk would be one more
  * thing to stop in time, so the queue is looked at again and again, ever less often.

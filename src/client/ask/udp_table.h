@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The UDP requests that wait for an answer, by the address that was asked: the receiver finds
- * those that an answer may be for. The hash has a secret key, so that no peer chooses what collides.
+ * those that an answer may be for. The hash has a secret key: no peer chooses what collides.
  *
  * One thread at a time.
  */
