@@ -31,8 +31,7 @@ void fdpass_discard(int *passed_fd)
 	io_close(passed_fd);
 }
 
-/* All descriptors in the control data: returns how many, and the last of them in *PASSED_FD. */
-static size_t collect(struct msghdr *header, int *passed_fd)
+size_t fdpass_take_all(struct msghdr *header, int *passed_fd)
 {
 	size_t count = 0;
 
@@ -55,7 +54,7 @@ void fdpass_discard_all(struct msghdr *header)
 {
 	int passed_fd = -1;
 
-	(void)collect(header, &passed_fd);
+	(void)fdpass_take_all(header, &passed_fd);
 	fdpass_discard(&passed_fd);
 }
 
@@ -102,7 +101,7 @@ enum fdpass_result fdpass_receive(int sock_fd, int *passed_fd)
 	if (got < 0) {
 		return errno == EAGAIN || errno == EINTR ? FDPASS_LATER : FDPASS_END;
 	}
-	count = collect(&header, passed_fd);
+	count = fdpass_take_all(&header, passed_fd);
 	/* The buffer has room for all that can come: what is cut is cut for want of descriptors. */
 	if (count == 0 && (header.msg_flags & MSG_CTRUNC)) {
 		return FDPASS_SHORTAGE;

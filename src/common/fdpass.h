@@ -45,7 +45,13 @@ int fdpass_send(int sock_fd, int passed_fd);
  */
 void fdpass_discard(int *passed_fd);
 
-/* The same for all descriptors in the control data of a message that was received. */
+/*
+ * How many descriptors are in the control data of a message that was received. The last of them
+ * becomes the caller's, in *PASSED_FD, which must be -1 before; the others are discarded.
+ */
+size_t fdpass_take_all(struct msghdr *header, int *passed_fd);
+
+/* Discard all descriptors in the control data of a message that was received. */
 void fdpass_discard_all(struct msghdr *header);
 
 /*

@@ -16,7 +16,7 @@ struct generation *generation_new(const struct settings *settings, struct listen
 	if (generation) {
 		generation->settings = *settings;
 		generation->listeners = *listeners;
-		*listeners = (struct listener_set){ NULL, 0 };
+		*listeners = (struct listener_set){ .all = NULL };
 	}
 	return generation;
 }
@@ -82,7 +82,7 @@ static void close_rest(struct reading *reading)
 		io_close(&reading->pairs[reading->pair_count][1]);
 	}
 	free(reading->added.all);
-	reading->added = (struct listener_set){ NULL, 0 };
+	reading->added = (struct listener_set){ .all = NULL };
 }
 
 static void keep_fixed(struct settings *settings, const struct settings *old)

@@ -112,8 +112,17 @@ static int settle(struct daemon *daemon)
 	if (daemon->signal_fd < 0) {
 		return refuse(EXIT_FAILED, "cannot take signals", strerror(errno));
 	}
+	return EXIT_CLEAN;
+}
+
+/* Before there are listeners, so that a second server is told so. */
+static int take_pid_file(struct daemon *daemon)
+{
+	const struct settings *settings = &daemon->settings;
+
 	if (settings->pid_file[0]) {
-		daemon->pid_fd = pid_file_open(settings->pid_file);
+		daemon->pid_fd = pid_file_open(
+			settings->pid_file, succession_follows(&daemon->succession));
 		if (daemon->pid_fd < 0 && errno == EAGAIN) {
 			return refuse(EXIT_FAILED, settings->pid_file,
 				"another ruptimed holds this file");
@@ -130,6 +139,7 @@ static void tidy_up(void)
 {
 	listener_remove_names(&the_daemon.listeners);
 	listener_remove_names(&the_daemon.metrics_listeners);
+	listener_remove_names(&the_daemon.succession.socket);
 	pid_file_close(the_daemon.settings.pid_file, &the_daemon.pid_fd);
 }
 
@@ -139,6 +149,21 @@ static int refuse_listener(const char *text, const struct listener_failure *fail
 		      : failure->not_permitted ? EXIT_NOT_PERMITTED
 					       : EXIT_FAILED,
 		text, failure->why);
+}
+
+/* From the server that is to be taken over, if there is one. */
+static int begin_succession(struct daemon *daemon)
+{
+	struct listener_failure failure;
+
+	if (succession_begin(&daemon->succession, daemon->settings.takeover, daemon->uid,
+		    daemon->gid, &failure) < 0) {
+		return refuse_listener(daemon->settings.takeover, &failure);
+	}
+	daemon->listeners.follows = succession_follows(&daemon->succession);
+	return succession_take(&daemon->succession, &daemon->listeners, NULL, false) < 0
+		       ? refuse_to_begin("cannot take over", errno)
+		       : EXIT_CLEAN;
 }
 
 /* Those that a service manager has opened. */
@@ -162,8 +187,13 @@ static int adopt_listeners(struct daemon *daemon)
 static int open_address(struct daemon *daemon, struct listener_set *set,
 	const struct address *address)
 {
+	bool metrics = set == &daemon->metrics_listeners;
+	int taken = succession_take(&daemon->succession, set, address, metrics);
 	struct listener_failure failure;
 
+	if (taken != 0) {
+		return taken > 0 ? EXIT_CLEAN : refuse_to_begin("cannot take over", errno);
+	}
 	if (listener_open(set, address, daemon->uid, daemon->gid, &failure) < 0) {
 		char text[ADDRESS_TEXT_MAX];
 
@@ -313,9 +343,17 @@ static int serve_from_now_on(struct daemon *daemon)
 	}
 	starter_begin(daemon->starter, start_server, daemon);
 	starter_await(daemon->starter);
-	return daemon->now->server ? EXIT_CLEAN
-				   : refuse_to_begin("cannot start serving",
-					     daemon->server_error);
+	if (!daemon->now->server) {
+		return refuse_to_begin("cannot start serving", daemon->server_error);
+	}
+	if (succession_serve(&daemon->succession, &daemon->now->listeners,
+		    &daemon->metrics_listeners) < 0) {
+		int error = errno;
+
+		server_stop(daemon->now->server);
+		return refuse_to_begin("cannot take over", error);
+	}
+	return EXIT_CLEAN;
 }
 
 static int start(struct daemon *daemon)
@@ -345,7 +383,13 @@ static int start(struct daemon *daemon)
 	}
 	/* Addresses may have names, which a name server is asked for. */
 	signals_end_at_once(tidy_up);
-	status = adopt_listeners(daemon);
+	status = begin_succession(daemon);
+	if (!status) {
+		status = take_pid_file(daemon);
+	}
+	if (!status) {
+		status = adopt_listeners(daemon);
+	}
 	if (!status) {
 		status = open_listeners(daemon);
 	}
@@ -384,8 +428,10 @@ static void finish(struct daemon *daemon)
 	starter_free(daemon->starter);
 	metrics_stop(daemon->metrics);
 	if (daemon->now) {
+		succession_end(&daemon->succession, daemon->now->server);
 		server_free(daemon->now->server);
 	}
+	succession_end(&daemon->succession, NULL);
 	generation_free(daemon->now);
 	listener_close_all(&daemon->listeners);
 	listener_close_all(&daemon->metrics_listeners);

@@ -314,6 +314,16 @@ void server_absorb(struct server *server)
 	server->before = NULL;
 }
 
+void server_absorb_counters(struct server *server, const struct stats_counters *counters)
+{
+	stats_absorb(server->stats, counters);
+}
+
+void server_count(const struct server *server, struct stats_counters *sum)
+{
+	stats_sum(server->stats, sum);
+}
+
 static uint64_t count_kernel_drops(const struct listener_set *listeners)
 {
 	uint64_t drops = 0;

@@ -40,6 +40,10 @@ void server_log_state(const struct server *server);
 void server_follow(struct server *server, const struct server *before);
 void server_absorb(struct server *server);
 
+/* The same for what another process has counted; and what this one has counted by now. */
+void server_absorb_counters(struct server *server, const struct stats_counters *counters);
+void server_count(const struct server *server, struct stats_counters *sum);
+
 /*
  * Do the workers do what they are there for? No, if one of them has been at the same turn, or
  * requests have waited with none of them taken, for longer than a run and its answers may take.

@@ -56,6 +56,7 @@ struct settings {
 	bool daemon;
 	char pid_file[PATH_MAX];			/* absolute; "": none */
 	int ready_fd;					/* -1: none */
+	char takeover[PATH_MAX];			/* absolute; "": none */
 	bool print_messages;
 	bool has_metrics;
 	struct address metrics;				/* of --metrics, if there is one */

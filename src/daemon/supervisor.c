@@ -81,6 +81,7 @@ static _Noreturn void leave(struct daemon *daemon, int status)
 		listener_remove_names(&daemon->before->listeners);
 	}
 	listener_remove_names(&daemon->metrics_listeners);
+	listener_remove_names(&daemon->succession.socket);
 	reader_free(daemon->reader);
 	runner_end(daemon->runner, RUNNER_END_MS);
 	sandbox_free(daemon->sandbox);
@@ -109,10 +110,17 @@ static void begin_stop(struct supervision *supervision)
 	struct daemon *daemon = supervision->daemon;
 
 	if (supervision->stop_ns == CLOCK_NEVER) {
-		log_info("stopping");
+		pid_t taker = succession_close(&daemon->succession);
+
+		if (taker) {
+			log_info("process %d has taken over; draining", (int)taker);
+			notify_main_pid(taker);
+		} else {
+			log_info("stopping");
+			notify_stopping();
+		}
 		/* Relaxed: it orders nothing. */
 		atomic_store_explicit(&daemon->draining, true, memory_order_relaxed);
-		notify_stopping();
 		supervision->stop_ns = clock_now_ns() + GIVE_UP_NS;
 	}
 	supervision->stop_later = supervision->reload == RELOAD_DRAINING;
@@ -200,6 +208,16 @@ static void switch_over(struct supervision *supervision, struct reading *reading
 	starter_begin(daemon->starter, drain_before, daemon);
 }
 
+/* The server that was taken over has drained. */
+static void take_counters(struct supervision *supervision)
+{
+	struct daemon *daemon = supervision->daemon;
+
+	pthread_mutex_lock(&daemon->lock);
+	succession_take_counters(&daemon->succession, daemon->now->server);
+	pthread_mutex_unlock(&daemon->lock);
+}
+
 /* All or nothing: whatever fails, the server goes on as it is. */
 static void take_reading(struct supervision *supervision)
 {
@@ -220,7 +238,9 @@ static void take_reading(struct supervision *supervision)
 		end_reload(supervision);
 		return;
 	}
-	daemon->next = supervision->impatient_ns != CLOCK_NEVER
+	/* A server that takes over must not miss what changes; one that has is the end. */
+	daemon->next = supervision->impatient_ns != CLOCK_NEVER ||
+				       succession_suspend(&daemon->succession)
 			       ? NULL
 			       : generation_next(daemon->now, &reading, daemon->uid, daemon->gid,
 					 why, sizeof(why));
@@ -230,12 +250,18 @@ static void take_reading(struct supervision *supervision)
 	}
 	if (daemon->next && daemon->next->server) {
 		switch_over(supervision, &reading);
+		succession_resume(&daemon->succession, &daemon->now->listeners,
+			&daemon->metrics_listeners);
 		return;
 	}
 	if (daemon->next) {
 		snprintf(why, sizeof(why), "%s", strerror(daemon->server_error));
 		generation_drop(daemon->next);
 		daemon->next = NULL;
+	}
+	if (supervision->impatient_ns == CLOCK_NEVER) {
+		succession_resume(&daemon->succession, &daemon->now->listeners,
+			&daemon->metrics_listeners);
 	}
 	log_error("reload: %s; the configuration stays as it was", why[0] ? why : "stopping");
 	reader_confirm(daemon->reader, false);
@@ -331,6 +357,10 @@ static void do_what_is_due(struct supervision *supervision)
 	if (now_ns >= supervision->stop_ns) {
 		hasten_stop(supervision);
 	}
+	if (now_ns >= succession_due_ns(&supervision->daemon->succession)) {
+		succession_mind(&supervision->daemon->succession,
+			&supervision->daemon->now->listeners);
+	}
 	if (now_ns >= supervision->report_ns) {
 		report(supervision);
 	}
@@ -344,6 +374,8 @@ int supervisor_run(struct daemon *daemon)
 		{ .fd = runner_watch_fd(daemon->runner), .events = POLLIN },
 		{ .fd = sandbox_news_fd(daemon->sandbox), .events = POLLIN },
 		{ .fd = daemon->drained_fd, .events = POLLIN },
+		{ .fd = -1, .events = POLLIN },
+		{ .fd = -1, .events = POLLIN },
 		{ .fd = -1, .events = POLLIN },
 	};
 	struct supervision supervision = {
@@ -361,7 +393,14 @@ int supervisor_run(struct daemon *daemon)
 					  : supervision.report_ns;
 		int ready;
 
+		if (succession_due_ns(&daemon->succession) < due_ns) {
+			due_ns = succession_due_ns(&daemon->succession);
+		}
 		fds[5].fd = daemon->reader ? reader_watch_fd(daemon->reader) : -1;
+		fds[6].fd = supervision.impatient_ns == CLOCK_NEVER
+				    ? succession_taken_fd(&daemon->succession)
+				    : -1;
+		fds[7].fd = succession_drained_fd(&daemon->succession);
 		ready = poll(fds, sizeof(fds) / sizeof(fds[0]), clock_poll_ms(due_ns));
 
 		if (ready < 0) {
@@ -381,6 +420,12 @@ int supervisor_run(struct daemon *daemon)
 			if (supervision.impatient_ns == CLOCK_NEVER) {
 				take_signal(&supervision, SIGTERM);
 			}
+		}
+		if (ready > 0 && fds[6].revents) {
+			take_signal(&supervision, SIGTERM);
+		}
+		if (ready > 0 && fds[7].revents) {
+			take_counters(&supervision);
 		}
 		if (ready > 0 && fds[1].revents) {
 			take_signal(&supervision, signals_next(daemon->signal_fd));

@@ -19,6 +19,7 @@
 #include "daemon/sandbox/sandbox.h"
 #include "daemon/server.h"
 #include "daemon/settings.h"
+#include "daemon/succession.h"
 
 /* The process: all that main has opened and started. */
 struct daemon {
@@ -29,6 +30,7 @@ struct daemon {
 	struct runner *runner;
 	struct listener_set listeners;	/* until there is a server */
 	struct listener_set metrics_listeners;
+	struct succession succession;
 	struct metrics *metrics;	/* NULL: there are none */
 	_Atomic bool draining;		/* the stop has begun: main's, read by the metrics */
 	pthread_mutex_t lock;		/* main changes `now` with it, others read it with it */

@@ -127,7 +127,7 @@ class Values(Files):
         for key, value in told.items():
             self.path = self.directory + "/ruptimed.conf"
             self.write("%s = %s\n" % (key, value))
-            if key not in ("workers", "max-connections", "user", "pid-file", "command",
+            if key not in ("workers", "max-connections", "user", "pid-file", "takeover", "command",
                            "metrics"):
                 self.assertEqual([v for v, _ in self.dump().get(key, [])],
                                  [v for v, _ in without.get(key, [])], key)

@@ -21,8 +21,8 @@ LINES = 500
 
 # The rooms of the daemon, in the order of the data: each includes only itself and those before it.
 # What was set and what is counted is known to all.
-ROOMS = ("common", "known", "life", "listen", "sandbox", "policy", "metrics", "queue", "ingress",
-         "run", "reply", "work", "config", "daemon")
+ROOMS = ("common", "known", "life", "listen", "takeover", "sandbox", "policy", "metrics", "queue",
+         "ingress", "run", "reply", "work", "config", "daemon")
 KNOWN = ("daemon/settings", "daemon/stats")
 CLIENT_ROOMS = ("common", "hosts", "ask", "show", "known", "watch", "prometheus", "client")
 CLIENT_KNOWN = ("client/options", "client/verdict")

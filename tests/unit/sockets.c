@@ -25,7 +25,7 @@ struct sockets_pair sockets_unix_pair(void)
 
 struct sockets_pair sockets_tcp_pair(void)
 {
-	struct listener_set set = { NULL, 0 };
+	struct listener_set set = { .all = NULL };
 	struct listener *listener = sockets_listen(&set, ADDRESS_TCP);
 	struct pollfd arrival = { .fd = listener->fd, .events = POLLIN };
 	struct sockets_pair pair;

@@ -45,6 +45,8 @@ const struct option_entry option_table[] = {
 		"detach from the terminal, log to syslog"),
 	FIXED_ROW(OPTION_PID_FILE, "pid-file", "PATH", OPTION_ONCE, NULL,
 		"lock PATH, and hold the process number there"),
+	FIXED_ROW(OPTION_TAKEOVER, "takeover", "PATH", OPTION_ONCE, NULL,
+		"take over the sockets of a ruptimed at PATH, and serve PATH"),
 	FIXED_ROW(OPTION_READY_FD, "ready-fd", "N", OPTION_ONCE, NULL,
 		"write a newline to descriptor N when serving"),
 	ROW(OPTION_PRINT_MESSAGES, "print-messages", NULL, OPTION_ONCE, "false",

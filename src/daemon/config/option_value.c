@@ -97,6 +97,15 @@ static int set_path(const struct reading *reading, char *path)
 	return 0;
 }
 
+/* It is the name of a socket. */
+static int set_takeover(const struct reading *reading, char *path)
+{
+	if (set_path(reading, path) < 0) {
+		return -1;
+	}
+	return strlen(path) > ADDRESS_PATH_MAX ? complain(reading, strerror(ENAMETOOLONG)) : 0;
+}
+
 static int set_ready_fd(const struct reading *reading, int *ready_fd)
 {
 	const char *text = reading->given->text;
@@ -346,6 +355,8 @@ static int set(const struct reading *reading, struct settings *settings)
 		return set_flag(reading, &settings->daemon);
 	case OPTION_PID_FILE:
 		return set_path(reading, settings->pid_file);
+	case OPTION_TAKEOVER:
+		return set_takeover(reading, settings->takeover);
 	case OPTION_READY_FD:
 		return set_ready_fd(reading, &settings->ready_fd);
 	case OPTION_PRINT_MESSAGES:

@@ -96,6 +96,14 @@ void notify_reloading(void)
 	tell_manager(state);
 }
 
+void notify_main_pid(pid_t pid)
+{
+	char state[32];
+
+	snprintf(state, sizeof(state), "MAINPID=%d", (int)pid);
+	tell_manager(state);
+}
+
 void notify_stopping(void)
 {
 	tell_manager("STOPPING=1");

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * Find out from the environment whether there is a manager, and what it wants. Before the sandbox,
@@ -21,6 +22,9 @@ void notify_ready(int *ready_fd);
 
 /* Reading the configuration again; notify_ready() tells the end of it. */
 void notify_reloading(void);
+
+/* Another process is the service from now on. */
+void notify_main_pid(pid_t pid);
 
 /* About to stop. */
 void notify_stopping(void);

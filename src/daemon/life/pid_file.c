@@ -71,7 +71,7 @@ static int fill_in(int pid_fd)
 	return ftruncate(pid_fd, 0) < 0 || io_write_all(pid_fd, number, (size_t)len) < 0 ? -1 : 0;
 }
 
-int pid_file_open(const char *path)
+int pid_file_open(const char *path, bool replace)
 {
 	char new_path[PATH_MAX + sizeof(".new")];
 	int pid_fd;
@@ -88,8 +88,8 @@ int pid_file_open(const char *path)
 	if (pid_fd < 0) {
 		return -1;
 	}
-	if (check_holder(path) < 0 || fill_in(pid_fd) < 0 || fchmod(pid_fd, 0644) < 0 ||
-	    rename(new_path, path) < 0) {
+	if ((!replace && check_holder(path) < 0) || fill_in(pid_fd) < 0 ||
+	    fchmod(pid_fd, 0644) < 0 || rename(new_path, path) < 0) {
 		own_lock_drop(AT_FDCWD, new_path, &pid_fd);
 	}
 	return pid_fd;

@@ -360,8 +360,8 @@ static int open_msgq(struct listener_set *set, const struct address *address, ui
 	listener->msgq = msgq_open(address->key, mode, uid, gid, failure->why,
 		sizeof(failure->why));
 	if (listener->msgq) {
-		listener->replies = msgq_replies_open(address->key, mode, uid, gid, failure->why,
-			sizeof(failure->why));
+		listener->replies = msgq_replies_open(address->key, mode, uid, gid, set->follows,
+			failure->why, sizeof(failure->why));
 	}
 	return listener->replies ? 0 : -1;
 }
@@ -411,6 +411,22 @@ int listener_open_queue(struct listener_set *set, const struct address *address,
 	}
 	set->all[set->count - 1].asked = *address;
 	return 0;
+}
+
+struct listener *listener_append(struct listener_set *set, const struct address *address,
+	const struct address *asked, int *fd)
+{
+	struct listener *listener = append(set, address);
+
+	if (listener) {
+		listener->asked = *asked;
+		listener->fd = *fd;
+		listener->may_shrink =
+			address->scheme == ADDRESS_UDP && udp_socket_may_shrink(*fd);
+		listener->may_pass = !address_is_inet(address) && may_pass(listener);
+		*fd = -1;
+	}
+	return listener;
 }
 
 int listener_adopt(struct listener_set *set, int fd, const char *name,

@@ -41,6 +41,7 @@ struct listener {
 struct listener_set {
 	struct listener *all;		/* owned */
 	unsigned count;
+	bool follows;			/* another server still serves the XSI queues */
 };
 
 /* Why listening failed. */
@@ -86,6 +87,13 @@ int listener_adopt(struct listener_set *set, int fd, const char *name,
  */
 int listener_open_queue(struct listener_set *set, const struct address *address, uid_t uid,
 	gid_t gid, const int pair[2], struct listener_failure *failure);
+
+/*
+ * Append one that another process has given: its socket *FD, which is taken, bound to ADDRESS, and
+ * given there as ASKED. Returns it, to be filled in further, or NULL with errno ENOMEM.
+ */
+struct listener *listener_append(struct listener_set *set, const struct address *address,
+	const struct address *asked, int *fd);
 
 /*
  * Let no new client in, for good: the name of a UNIX socket goes away, and the kernel refuses new

@@ -80,7 +80,7 @@ void listener_close_all(struct listener_set *set)
 		listener_close(&set->all[--set->count]);
 	}
 	free(set->all);
-	*set = (struct listener_set){ NULL, 0 };
+	*set = (struct listener_set){ .all = NULL };
 }
 
 void listener_forget(struct listener_set *set)
@@ -91,7 +91,7 @@ void listener_forget(struct listener_set *set)
 		io_close(&set->all[i].file.dir_fd);
 	}
 	free(set->all);
-	*set = (struct listener_set){ NULL, 0 };
+	*set = (struct listener_set){ .all = NULL };
 }
 
 void listener_drop_unshared(struct listener_set *set)
@@ -102,5 +102,5 @@ void listener_drop_unshared(struct listener_set *set)
 		}
 	}
 	free(set->all);
-	*set = (struct listener_set){ NULL, 0 };
+	*set = (struct listener_set){ .all = NULL };
 }

@@ -50,6 +50,16 @@ void msgq_close(struct msgq *msgq)
 	}
 }
 
+bool msgq_is_owned(struct msgq *msgq)
+{
+	return xsi_queue_is_created(&msgq->queue);
+}
+
+void msgq_own(struct msgq *msgq, bool owned)
+{
+	xsi_queue_own(&msgq->queue, owned);
+}
+
 int msgq_id(const struct msgq *msgq)
 {
 	return xsi_queue_id(&msgq->queue);

@@ -37,6 +37,10 @@ void msgq_remove(struct msgq *msgq);
 /* The same, and free MSGQ. No thread may use it any more. NULL is fine. */
 void msgq_close(struct msgq *msgq);
 
+/* Is the queue removed at the end? And from now on it is, or not. Any thread. */
+bool msgq_is_owned(struct msgq *msgq);
+void msgq_own(struct msgq *msgq, bool owned);
+
 /* The kernel's present number for the queue. Any thread. */
 int msgq_id(const struct msgq *msgq);
 

@@ -24,6 +24,7 @@
 struct msgq_replies {
 	struct xsi_queue queue;
 	pthread_mutex_t lock;	/* protects what follows */
+	bool shared;
 	uint64_t reopened_ns;
 	struct msgq_ledger *ledger;
 };
@@ -53,8 +54,8 @@ static uint64_t empty(const struct msgq_replies *replies, long type)
 	return removed;
 }
 
-struct msgq_replies *msgq_replies_open(uint32_t key, mode_t mode, uid_t uid, gid_t gid, char *why,
-	size_t why_bytes)
+struct msgq_replies *msgq_replies_open(uint32_t key, mode_t mode, uid_t uid, gid_t gid, bool shared,
+	char *why, size_t why_bytes)
 {
 	struct msgq_replies *replies = calloc(1, sizeof(*replies));
 	int error = ENOMEM;
@@ -77,7 +78,8 @@ struct msgq_replies *msgq_replies_open(uint32_t key, mode_t mode, uid_t uid, gid
 		goto fail;
 	}
 	/* What an earlier server left would be taken for answers to new requests. */
-	if (!xsi_queue_is_created(&replies->queue)) {
+	replies->shared = shared;
+	if (!xsi_queue_is_created(&replies->queue) && !shared) {
 		empty(replies, 0);
 	}
 	return replies;
@@ -215,11 +217,28 @@ uint64_t msgq_replies_mind(struct msgq_replies *replies, uint64_t now_ns)
 		removed += thin_out(replies, type, keep);
 	}
 	/* What is still there is none of ours, and no client would ever fetch it. */
-	if (msgq_ledger_oldest_ns(replies->ledger) == CLOCK_NEVER) {
+	if (!replies->shared && msgq_ledger_oldest_ns(replies->ledger) == CLOCK_NEVER) {
 		removed += empty(replies, 0);
 	}
 	pthread_mutex_unlock(&replies->lock);
 	return removed;
+}
+
+void msgq_replies_share(struct msgq_replies *replies, bool shared)
+{
+	pthread_mutex_lock(&replies->lock);
+	replies->shared = shared;
+	pthread_mutex_unlock(&replies->lock);
+}
+
+bool msgq_replies_are_owned(struct msgq_replies *replies)
+{
+	return xsi_queue_is_created(&replies->queue);
+}
+
+void msgq_replies_own(struct msgq_replies *replies, bool owned)
+{
+	xsi_queue_own(&replies->queue, owned);
 }
 
 bool msgq_replies_are_waiting(struct msgq_replies *replies)

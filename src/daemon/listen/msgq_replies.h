@@ -29,11 +29,12 @@ enum msgq_replies_sent {
 struct msgq_replies;
 
 /*
- * Open the reply queue of the request queue with KEY, as the property of UID and GID, and empty it.
+ * Open the reply queue of the request queue with KEY, as the property of UID and GID, and empty it,
+ * unless another server sends to it as well: SHARED.
  * Returns NULL with errno and, in WHY, a text that says the reason.
  */
-struct msgq_replies *msgq_replies_open(uint32_t key, mode_t mode, uid_t uid, gid_t gid, char *why,
-	size_t why_bytes);
+struct msgq_replies *msgq_replies_open(uint32_t key, mode_t mode, uid_t uid, gid_t gid, bool shared,
+	char *why, size_t why_bytes);
 
 /* Remove the queue for good, if it was created. */
 void msgq_replies_remove(struct msgq_replies *replies);
@@ -51,6 +52,13 @@ enum msgq_replies_sent msgq_replies_send(struct msgq_replies *replies, int32_t t
  * being sent to; and what others have put there. Returns how many were removed.
  */
 uint64_t msgq_replies_mind(struct msgq_replies *replies, uint64_t now_ns);
+
+/* Does another server send to the queue as well? Then nothing but replies of ours is removed. */
+void msgq_replies_share(struct msgq_replies *replies, bool shared);
+
+/* Is the queue removed at the end? And from now on it is, or not. */
+bool msgq_replies_are_owned(struct msgq_replies *replies);
+void msgq_replies_own(struct msgq_replies *replies, bool owned);
 
 /* Would removing the queue take a reply from a client? */
 bool msgq_replies_are_waiting(struct msgq_replies *replies);

@@ -153,6 +153,13 @@ int xsi_queue_id(const struct xsi_queue *queue)
 	return atomic_load_explicit(&queue->id, memory_order_relaxed);
 }
 
+void xsi_queue_own(struct xsi_queue *queue, bool created)
+{
+	pthread_mutex_lock(&queue->lock);
+	queue->created = created;
+	pthread_mutex_unlock(&queue->lock);
+}
+
 bool xsi_queue_is_created(struct xsi_queue *queue)
 {
 	bool created;

@@ -50,6 +50,9 @@ void xsi_queue_remove(struct xsi_queue *queue);
 /* Any thread. */
 int xsi_queue_id(const struct xsi_queue *queue);
 
+/* From now on the queue counts as created, or as adopted. Any thread. */
+void xsi_queue_own(struct xsi_queue *queue, bool created);
+
 /* Created, and not adopted. Any thread. */
 bool xsi_queue_is_created(struct xsi_queue *queue);
 

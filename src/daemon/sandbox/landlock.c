@@ -209,6 +209,9 @@ static void allow_removal(struct making *making, const struct settings *settings
 	if (settings->pid_file[0]) {
 		allow_beside(making, settings->pid_file, REMOVE);
 	}
+	if (settings->takeover[0]) {
+		allow_beside(making, settings->takeover, REMOVE);
+	}
 }
 
 static void allow_role(struct making *making, const struct settings *settings,

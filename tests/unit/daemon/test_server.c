@@ -53,7 +53,7 @@ static void start(const char *script, unsigned queue)
 	config = (struct runner_config){ .command = command.text };
 	runner = runner_new(&config, &failed);
 	descriptors = process_descriptors();
-	listeners = (struct listener_set){ NULL, 0 };
+	listeners = (struct listener_set){ .all = NULL };
 	sockets_listen(&listeners, ADDRESS_TCP);
 	sockets_listen(&listeners, ADDRESS_UDP);
 	server = server_start(&settings, &listeners, runner);
@@ -242,7 +242,7 @@ START_TEST(test_threads_that_do_not_start)
 	runner = runner_new(&config, &failed);
 	descriptors = process_descriptors();
 	for (refused_thread = 0;; refused_thread++) {
-		listeners = (struct listener_set){ NULL, 0 };
+		listeners = (struct listener_set){ .all = NULL };
 		sockets_listen(&listeners, ADDRESS_TCP);
 		sockets_listen(&listeners, ADDRESS_UDP);
 		snprintf(text, sizeof(text), "fdpass://%s", scratch_path("fdpass").text);

@@ -44,7 +44,7 @@ static const char *our_number(void)
 
 START_TEST(test_open_and_close)
 {
-	int pid_fd = pid_file_open(path.text);
+	int pid_fd = pid_file_open(path.text, false);
 
 	ck_assert_int_ge(pid_fd, 0);
 	ck_assert_int_ne(fcntl(pid_fd, F_GETFD) & FD_CLOEXEC, 0);
@@ -62,7 +62,7 @@ START_TEST(test_stale)
 	int pid_fd;
 
 	scratch_file("pid", "12345678901234567890\nand more\n", 0644);
-	pid_fd = pid_file_open(path.text);
+	pid_fd = pid_file_open(path.text, false);
 	ck_assert_int_ge(pid_fd, 0);
 	assert_holds(our_number());
 	pid_file_close(path.text, &pid_fd);
@@ -76,7 +76,7 @@ static int open_elsewhere(void)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		_exit(pid_file_open(path.text) < 0 ? errno : 0);
+		_exit(pid_file_open(path.text, false) < 0 ? errno : 0);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFEXITED(status));
@@ -85,7 +85,7 @@ static int open_elsewhere(void)
 
 START_TEST(test_held_by_another)
 {
-	int pid_fd = pid_file_open(path.text);
+	int pid_fd = pid_file_open(path.text, false);
 
 	ck_assert_int_eq(open_elsewhere(), EAGAIN);
 	assert_holds(our_number());
@@ -111,7 +111,7 @@ END_TEST
 /* The same where it waits for the lock, and gets it when the server ends. */
 START_TEST(test_reader_that_waits)
 {
-	int pid_fd = pid_file_open(path.text);
+	int pid_fd = pid_file_open(path.text, false);
 	int got[2];
 	pid_t pid;
 
@@ -129,7 +129,7 @@ START_TEST(test_reader_that_waits)
 	/* As where the file cannot be removed. */
 	close(pid_fd);
 	ck_assert_int_eq(read(got[0], &(char){ 0 }, 1), 1);
-	pid_fd = pid_file_open(path.text);
+	pid_fd = pid_file_open(path.text, false);
 	ck_assert_int_ge(pid_fd, 0);
 	/* First: to close a file of that name ends our lock. */
 	ck_assert_int_eq(open_elsewhere(), EAGAIN);
@@ -160,7 +160,7 @@ START_TEST(test_starting_at_once)
 
 			close(go[1]);
 			(void)!read(go[0], &(char){ 0 }, 1);
-			if (pid_file_open(path.text) >= 0) {
+			if (pid_file_open(path.text, false) >= 0) {
 				got = getpid();
 			}
 			(void)!write(done[1], &got, sizeof(got));
@@ -184,7 +184,7 @@ END_TEST
 /* A file that another put in our file's place is not ours to remove. */
 START_TEST(test_replaced)
 {
-	int pid_fd = pid_file_open(path.text);
+	int pid_fd = pid_file_open(path.text, false);
 
 	scratch_file("pid", "77\n", 0644);
 	pid_file_close(path.text, &pid_fd);
@@ -196,18 +196,18 @@ START_TEST(test_refused)
 {
 	struct scratch_path link = scratch_path("link");
 
-	ck_assert_int_eq(pid_file_open(scratch_path("missing/pid").text), -1);
+	ck_assert_int_eq(pid_file_open(scratch_path("missing/pid").text, false), -1);
 	ck_assert_int_eq(errno, ENOENT);
-	ck_assert_int_eq(pid_file_open(scratch_path("").text), -1);
+	ck_assert_int_eq(pid_file_open(scratch_path("").text, false), -1);
 	ck_assert_int_eq(errno, EISDIR);
 	/* Root does not write where a link in a directory of others leads. */
 	ck_assert_int_eq(symlink(path.text, link.text), 0);
-	ck_assert_int_eq(pid_file_open(link.text), -1);
+	ck_assert_int_eq(pid_file_open(link.text, false), -1);
 	ck_assert_int_eq(errno, ELOOP);
 	ck_assert_int_eq(access(path.text, F_OK), -1);
 	ck_assert_int_eq(access(scratch_path("pid.new").text, F_OK), -1);
 	ck_assert_int_eq(mkfifo(path.text, 0600), 0);
-	ck_assert_int_eq(pid_file_open(path.text), -1);
+	ck_assert_int_eq(pid_file_open(path.text, false), -1);
 	ck_assert_int_eq(errno, EINVAL);
 }
 END_TEST
@@ -223,7 +223,7 @@ START_TEST(test_no_space)
 	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
 	none = (struct rlimit){ 0, before.rlim_max };
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
-	ck_assert_int_eq(pid_file_open(path.text), -1);
+	ck_assert_int_eq(pid_file_open(path.text, false), -1);
 	error = errno;
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
 	signal(SIGXFSZ, handler);

@@ -21,7 +21,7 @@ static unsigned descriptors;
 
 static void set_up(void)
 {
-	set = (struct listener_set){ NULL, 0 };
+	set = (struct listener_set){ .all = NULL };
 	descriptors = process_descriptors();
 }
 

@@ -24,7 +24,7 @@ static uint64_t own_clock(void)
 
 static void renew(void)
 {
-	const struct listener_set listeners = { &listener, 1 };
+	const struct listener_set listeners = { .all = &listener, .count = 1 };
 
 	udp_policy_free(policy);
 	policy = udp_policy_new(&settings, &listeners, own_clock);

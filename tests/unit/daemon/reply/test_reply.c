@@ -161,7 +161,7 @@ static int client_fd;
 
 static void open_datagrams(void)
 {
-	listeners = (struct listener_set){ NULL, 0 };
+	listeners = (struct listener_set){ .all = NULL };
 	client_fd = sockets_connect(sockets_listen(&listeners, ADDRESS_UDP));
 }
 

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: MIT
+"""--takeover: a new server takes the sockets of the old one over, and no client notices."""
+
+import array
+import contextlib
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import time
+import unittest
+
+import clients
+import harness
+import local_clients as local
+
+TAKEOVERS = 200 if clients.LONG else 4
+CLIENTS = 21
+REQUESTS = 20000 if clients.LONG else 600
+
+# Of src/daemon/takeover/message.h.
+HEADER = struct.Struct("4sHHII")
+MAGIC, VERSION = b"RUto", 1
+HELLO, OFFER, LISTENER, TAKEN, SERVING, RELEASED = 1, 2, 3, 4, 5, 6
+TAKEN_BYTES = 256
+
+
+def message(kind, count=0, rest=b"", version=VERSION, magic=MAGIC):
+    return HEADER.pack(magic, version, kind, count, 0) + rest
+
+
+class NewServer:
+    """What asks the old server, and dies or lies where the test wants it to."""
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sock.settimeout(5 * harness.SLOW)
+        self.sock.connect(path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+    def send(self, *args, **options):
+        self.sock.send(message(*args, **options))
+
+    def receive(self):
+        """(kind, count); descriptors are closed."""
+        data, fds, _, _ = socket.recv_fds(self.sock, 1 << 16, 4)
+        for fd in fds:
+            os.close(fd)
+        if not data:
+            raise ConnectionResetError("the old server has closed")
+        _, _, kind, count, _ = HEADER.unpack(data[:HEADER.size])
+        return kind, count
+
+    def go_to(self, step):
+        """As far as STEP: connected, then each message that is sent or received."""
+        steps = [lambda: self.send(HELLO)]
+        steps += [self.receive] * 4
+        steps += [lambda: self.send(TAKEN, 3)]
+        for each in steps[:step]:
+            each()
+
+
+STEPS = 7
+
+
+class Takeover(local.Sockets):
+    limit_s = 300
+
+    def setUp(self):
+        super().setUp()
+        self.key, = self.stack.enter_context(local.keys())
+        self.next = self.path("takeover")
+
+    def start(self, *urls, args=(), **options):
+        return self.stack.enter_context(harness.Daemon(
+            *[arg for url in urls for arg in ("-l", url)], "--takeover=" + self.next, *args,
+            **options))
+
+    def all_transports(self, port=0):
+        return ["tcp://127.0.0.1:%d" % port, "udp://127.0.0.1:%d" % port,
+                "msgq://%#x" % self.key] + [self.url(scheme, scheme) for scheme in local.TYPES]
+
+    def taken_over(self, old, new):
+        """OLD has ended well, and NEW alone serves."""
+        self.assertEqual(old.wait(8), 0)
+        self.assertIn("process %d has taken over" % new.pid, old.log)
+        new.wait_log("the server before has drained")
+
+    def test_under_load(self):
+        """Every request over every transport is answered exactly once, whoever serves it."""
+        urls = self.all_transports()
+        servers = [self.start(*urls)]
+        load = subprocess.Popen(
+            [clients.fixture("mixed"), str(CLIENTS), str(REQUESTS), *servers[0].addresses],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            count = 0
+            while count < TAKEOVERS or load.poll() is None:
+                servers.append(self.start(*urls))
+                self.taken_over(*servers[-2:])
+                count += 1
+            out, err = load.communicate(timeout=60 * harness.SLOW)
+        finally:
+            load.kill()
+            load.communicate()
+        print("# %d takeovers" % count, flush=True)
+        self.assertEqual((load.returncode, err), (0, ""))
+        asked = dict(re.findall(r"^(\S+) asked=(\d+) ok=\2$", out, re.MULTILINE))
+        self.assertEqual(len(asked), len(urls), out)
+        state = clients.ledgers_at_rest(self, servers[-1])
+        # What the servers before have counted is in it.
+        for address, number in asked.items():
+            scheme = address.partition("://")[0]
+            self.assertEqual(state[scheme]["replies"], int(number), scheme)
+        self.assertEqual(servers[-1].stop(), 0)
+        self.assertFalse(os.listdir(self.directory))
+        self.assertFalse(local.exists(self.key) or local.exists(self.key | local.REPLY_BIT))
+
+    def test_listeners_that_come_and_go(self):
+        stays, goes, comes = (self.url("unix", name) for name in ("stays", "goes", "comes"))
+        old = self.start(stays, goes)
+        new = self.start(stays, comes)
+        self.taken_over(old, new)
+        self.ask("unix", "stays")
+        self.ask("unix", "comes")
+        self.assertEqual(sorted(os.listdir(self.directory)), ["comes", "stays", "takeover"])
+        self.assertEqual(new.stop(), 0)
+        self.assertEqual(os.listdir(self.directory), [])
+
+    def test_with_a_pid_file_and_metrics(self):
+        args = ["--pid-file=" + self.path("pid"), "--metrics=unix://" + self.path("metrics")]
+        old = self.start("tcp://127.0.0.1:0", args=args)
+        new = self.start("tcp://127.0.0.1:0", args=args)
+        self.taken_over(old, new)
+        with open(self.path("pid"), encoding="ascii") as pid:
+            self.assertEqual(int(pid.read()), new.pid)
+        with local.connect("unix", self.path("metrics")) as sock:
+            sock.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            self.assertIn(b" 200 ", clients.read_to_end(sock))
+        self.assertEqual(new.stop(), 0)
+        self.assertEqual(os.listdir(self.directory), [])
+
+    def test_at_each_level_of_the_sandbox(self):
+        for level in ("off", "basic", "strict"):
+            with self.subTest(level=level):
+                urls = self.all_transports()
+                old = self.start(*urls, args=["--sandbox=" + level])
+                new = self.start(*urls, args=["--sandbox=" + level])
+                self.taken_over(old, new)
+                self.ask("unix", "unix")
+                local.ask_msgq(self.key)
+                self.assertEqual(new.stop(), 0)
+                for server in (old, new):
+                    self.assertNotIn("refused", server.log)
+
+    def test_requests_that_the_old_one_owes(self):
+        slow = harness.fake_command(self.directory, "sleep 1; echo up", "slow")
+        old = self.start("tcp://127.0.0.1:0", command=slow, args=["--run-timeout=1m"])
+        with clients.connect(old.address("tcp")) as sock:
+            harness.wait_for(lambda: clients.state(old).get("tcp", {}).get("requests") == 1,
+                             what="the request")
+            new = self.start("tcp://127.0.0.1:0")
+            self.assertEqual(new.addresses, old.addresses)
+            # The old one may have accepted another one while it was told to let go.
+            harness.wait_for(lambda: clients.UPTIME_LINE.match(
+                clients.ask_stream(new.address("tcp"))), what="the new one's line")
+            self.assertEqual(clients.read_to_end(sock), b"up\n")
+        self.taken_over(old, new)
+
+    def test_new_server_dies_at_each_step(self):
+        old = self.start("tcp://127.0.0.1:0", self.url("unix"), "msgq://%#x" % self.key)
+        descriptors = old.descriptors()
+        for step in range(STEPS):
+            with self.subTest(step=step), NewServer(self.next) as new:
+                new.go_to(step)
+            self.ask("unix")
+            self.assertRegex(clients.ask_stream(old.address("tcp")), clients.UPTIME_LINE)
+            local.ask_msgq(self.key)
+        harness.wait_for(lambda: old.descriptors() <= descriptors, what="all to be closed")
+        new = self.start("tcp://127.0.0.1:0", self.url("unix"), "msgq://%#x" % self.key)
+        self.taken_over(old, new)
+
+    def test_killed_at_any_time(self):
+        """Of two servers one is left, within a second, whichever is killed, and whenever."""
+        for round_number in range(40 if clients.LONG else 6):
+            with self.subTest(round=round_number):
+                old = self.start(self.url("unix"))
+                with harness.Daemon("-l", self.url("unix"), "--takeover=" + self.next,
+                                    ready=False) as new:
+                    harness.let_pass(0.003 * round_number)
+                    victim, other = (old, new) if round_number % 2 else (new, old)
+                    victim.stop(signal.SIGKILL)
+                    harness.wait_for(lambda: self.is_answered() or other.exit_code is not None,
+                                     1, "an answer")
+                    if other.exit_code is None:
+                        other.stop()
+                    else:
+                        # The new one had the listeners when it was killed, and the old one none.
+                        self.assertIn("has taken over", other.log)
+                        other.wait()
+
+    def is_answered(self):
+        with contextlib.suppress(OSError, AssertionError):
+            return self.ask("unix")
+        return None
+
+    def test_old_server_that_does_not_answer(self):
+        old = self.start(self.url("unix"))
+        old.signal(signal.SIGSTOP)
+        try:
+            said = self.refused("-l", self.url("unix"), "--takeover=" + self.next)
+        finally:
+            old.signal(signal.SIGCONT)
+        self.assertIn("does not answer in time", said)
+        self.ask("unix")
+
+    def test_hostile_peers(self):
+        old = self.start(self.url("unix"))
+        descriptors = old.descriptors()
+        junk = [b"", b"x", b"x" * 70000, message(HELLO, magic=b"nope"), message(HELLO, version=3),
+                message(SERVING, rest=bytes(TAKEN_BYTES)), message(RELEASED), message(99)]
+        with open(os.devnull, "wb") as sink:
+            for data in junk:
+                for count in (0, 1, 2, 253):
+                    with NewServer(self.next) as peer:
+                        rights = array.array("i", [sink.fileno()] * count)
+                        with self.assertRaises(OSError):
+                            # The kernel refuses descriptors there, if it can (6.16).
+                            peer.sock.sendmsg([data or b"\0"], [(
+                                socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if count else [])
+                            peer.receive()
+        with NewServer(self.next) as peer:
+            peer.go_to(3)
+            peer.send(TAKEN, 77)
+            with self.assertRaises(OSError):
+                while True:
+                    peer.receive()
+        self.ask("unix")
+        harness.wait_for(lambda: old.descriptors() <= descriptors, what="all to be closed")
+        new = self.start(self.url("unix"))
+        self.taken_over(old, new)
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root, to be another user")
+    def test_another_user_is_refused(self):
+        old = self.start(self.url("unix"))
+        os.chmod(self.directory, 0o777)
+        os.chmod(self.next, 0o666)
+        os.seteuid(harness.NOBODY)
+        try:
+            peer = NewServer(self.next)
+        finally:
+            os.seteuid(0)
+        with peer:
+            with self.assertRaises(OSError):
+                peer.go_to(1)
+                peer.receive()
+        old.wait_log("a takeover by another user is refused")
+        self.ask("unix")
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can become another user")
+    def test_of_a_server_that_became_another_user(self):
+        os.chown(self.directory, harness.NOBODY, harness.NOBODY)
+        old = self.start("tcp://127.0.0.1:0", self.url("unix"), args=["-u", "nobody"])
+        new = self.start("tcp://127.0.0.1:0", self.url("unix"), args=["-u", "nobody"])
+        self.taken_over(old, new)
+        self.ask("unix")
+        self.assertEqual(new.stop(), 0)
+        self.assertEqual(os.listdir(self.directory), [])
+
+    def test_stop_while_nobody_takes_over(self):
+        start = time.monotonic()
+        old = self.start(self.url("unix"))
+        with NewServer(self.next):
+            self.assertEqual(old.stop(), 0)
+        self.assertLess(time.monotonic() - start, 4 * harness.SLOW)
+        self.assertEqual(os.listdir(self.directory), [])
+
+
+if __name__ == "__main__":
+    harness.main()
