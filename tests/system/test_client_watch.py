@@ -2,12 +2,14 @@
 """ruptime --watch: rounds, changes, commands for them, and the live table on a terminal."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import termios
 import unittest
@@ -156,10 +158,14 @@ class Terminal(Watch):
             return re.search(r"^have_ncurses='?yes|^HAVE_NCURSES_TRUE=''", log.read(),
                              re.MULTILINE) is not None
 
+    @staticmethod
+    def set_size(terminal, lines, columns):
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
     def open(self, *args):
         self.ours, theirs = pty.openpty()
         self.addCleanup(os.close, self.ours)
-        termios.tcsetwinsize(theirs, (24, 80))
+        self.set_size(theirs, 24, 80)
         self.before = termios.tcgetattr(theirs)
         self.theirs = theirs
         self.addCleanup(os.close, theirs)
@@ -216,7 +222,7 @@ class Terminal(Watch):
     def test_resize(self):
         with self.open() as client:
             self.see(b"clear")
-            termios.tcsetwinsize(self.theirs, (10, 40))
+            self.set_size(self.theirs, 10, 40)
             client.send_signal(signal.SIGWINCH)
             self.wait_rounds(3)
             os.write(self.ours, b"q")
