@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * SIGINT and SIGTERM. The first one while something is measured ends the measuring; a second one,
- * or one at any other time, ends the program at once with 128 and the number of the signal.
+ * or one at any other time, ends the program at once with 128 and the number of the signal. A
+ * repeat within 100 ms is the same order delivered twice, as timeout(1) does it to its command
+ * and to the group of its command, and counts for nothing.
  *
  * One for the process: main sets it up; the handler may run in any thread that has not blocked
  * them.

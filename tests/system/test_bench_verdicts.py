@@ -206,9 +206,17 @@ class Interrupts(unittest.TestCase):
                 process.send_signal(number)
                 # It has taken it when the thread waits no longer for more to send.
                 harness.wait_for(lambda p=process: not _pending(p.pid))
+                harness.let_pass(0.15)
                 process.send_signal(number)
                 self.assertEqual(process.wait(5 * harness.SLOW), wanted)
                 process.stdout.close()
+
+    def test_one_order_delivered_twice_is_one(self):
+        """As timeout(1) does: to its command, and to the group that its command is in."""
+        with OddServer("tcp://127.0.0.1:0", "--delay=1ms") as server:
+            done = harness.run(["timeout", "-s", "INT", "1", BENCH, "-c", "2", "-d", "60s",
+                                "--warmup=0", server.address])
+        self.assertIn("Interrupted", done.stdout)
 
 
 def _pending(pid):
