@@ -59,8 +59,8 @@ struct address {
 int address_parse(struct address *address, const char *text, size_t len, const char **why);
 
 /*
- * The same for whoever asks instead of listening: HOST and HOST:PORT are short for BARE (tcp or
- * udp), and '*' is refused.
+ * The same for a program that asks instead of listening: HOST and HOST:PORT are short for BARE (tcp
+ * or udp), and '*' is refused.
  */
 int address_parse_target(struct address *address, enum address_scheme bare, const char *text,
 	size_t len, const char **why);

@@ -32,7 +32,7 @@ static inline struct timespec clock_timespec(uint64_t ns)
 	};
 }
 
-/* What poll() takes: milliseconds from now, rounded up so that nobody wakes too early. */
+/* What poll() takes: milliseconds from now, rounded up so that no thread wakes too early. */
 static inline int clock_poll_ms(uint64_t deadline_ns)
 {
 	uint64_t now_ns;

@@ -13,7 +13,7 @@
 #define SO_PASSRIGHTS 83
 #endif
 
-/* Nobody needs more than the one byte that has to go with a descriptor. */
+/* One byte has to go with a descriptor; more is not needed. */
 #define DATA_BYTES 64
 
 void fdpass_discard(int *passed_fd)

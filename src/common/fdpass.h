@@ -55,7 +55,7 @@ size_t fdpass_take_all(struct msghdr *header, int *passed_fd);
 void fdpass_discard_all(struct msghdr *header);
 
 /*
- * Receive up to SIZE bytes that nobody wants, without blocking. Were it recv(), the kernel would
+ * Receive up to SIZE bytes and throw them away, without blocking. Were it recv(), the kernel would
  * close the descriptors among them, in this thread, and wait for those that linger.
  * Returns what recv() does.
  */

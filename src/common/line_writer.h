@@ -65,7 +65,7 @@ bool line_writer_flush(struct line_writer *writer);
 
 /*
  * The same, and end the thread. One that hangs is left behind; then WRITER still belongs to it.
- * Lines that come later are kept, and written by nobody.
+ * Lines that come later are kept, and not written.
  */
 void line_writer_end(struct line_writer *writer);
 

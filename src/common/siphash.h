@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SipHash-1-3 (Aumasson, Bernstein 2012): a hash for tables that strangers fill. Whoever does not
- * know the key cannot choose what collides.
+ * SipHash-1-3 (Aumasson, Bernstein 2012): a hash for tables that strangers fill. A stranger who
+ * does not know the key cannot choose what collides.
  */
 #ifndef RUPTIME_COMMON_SIPHASH_H
 #define RUPTIME_COMMON_SIPHASH_H

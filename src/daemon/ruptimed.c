@@ -91,7 +91,7 @@ static int look_up_user(struct daemon *daemon)
 	return EXIT_CLEAN;
 }
 
-/* What has to come before any thread or socket: whoever is to be a daemon is one from here on. */
+/* What comes before any thread or socket. From here on it is a daemon, if it is to be one. */
 static int settle(struct daemon *daemon)
 {
 	struct settings *settings = &daemon->settings;

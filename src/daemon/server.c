@@ -38,7 +38,7 @@ enum { ACCEPTOR, UDP_RECEIVER, DISPATCHER, FDPASS_ACCEPTOR, INGRESS_COUNT };
 static const struct {
 	bool (*ours)(const struct listener *listener);
 	int (*start)(struct ingress *ingress);
-	/* Of the requests that may wait, as a weight: it bounds how long whoever has one waits. */
+	/* Of the requests that may wait, as a weight: it bounds how long each of them waits. */
 	unsigned share;
 } kinds[INGRESS_COUNT] = {
 	[ACCEPTOR] = { listener_is_plain_stream, acceptor_start, 4 },
@@ -189,7 +189,7 @@ fail:
 	return NULL;
 }
 
-/* Their queues go away with us; whoever has just been answered is about to fetch it. */
+/* Their queues go away with us; a client that was just answered is about to fetch its line. */
 static void await_fetching(const struct listener_set *listeners)
 {
 	uint64_t end_ns = clock_now_ns() + FETCH_NS;

@@ -25,7 +25,7 @@ struct server *server_start(const struct settings *settings, const struct listen
 	struct runner *runner);
 
 /*
- * Serve everybody who was there, then end all threads: blocks until the last one has ended. May
+ * Serve all clients that are there, then end all threads: blocks until the last one has ended. May
  * be called from a thread of its own.
  */
 void server_stop(struct server *server);

@@ -18,6 +18,7 @@ TEXT = re.compile(r"(\.(c|h|py|sh|am|ac|m4|md|\d)|(^|/)(quickstart|roots|run|\.c
                   r"\.editorconfig|\.gitignore))$")
 COLUMNS = 100
 LINES = 500
+PERSONS = 5
 
 # The rooms of the daemon, in the order of the data: each includes only itself and those before it.
 # What was set and what is counted is known to all.
@@ -150,6 +151,14 @@ class Source(unittest.TestCase):
             if there in programs and there != here:
                 faults.append("%s includes %s" % (path, name))
         self.complain(faults)
+
+    def test_subjects_are_named(self):
+        """The client, thread, worker or kernel; few sentences do well without a name."""
+        persons = re.compile(r"\b(whoever|somebody|nobody|anybody|everybody)\b", re.IGNORECASE)
+        found = ["%s: %s" % (path, line.strip()) for path in self.c_paths
+                 if path.startswith("src/") for line in read(path).split("\n")
+                 if persons.search(line)]
+        self.assertLessEqual(len(found), PERSONS, "\n".join(found))
 
     def modules(self):
         """For each module of src, a header and its .c, those whose headers it includes."""

@@ -58,7 +58,7 @@ const struct option_entry option_table[] = {
 	ROW(OPTION_UDP_ALLOW, "udp-allow", "CIDR", OPTION_LIST, NULL,
 		"answer one byte from there; may be repeated"),
 	ROW(OPTION_UDP_OPEN, "udp-open", NULL, OPTION_ONCE, "false",
-		"answer one byte from anywhere, whoever abuses it"),
+		"answer one byte from anywhere, abuse or not"),
 	ROW(OPTION_RATE, "rate", "N/s", OPTION_ONCE, "50/s",
 		"UDP answers a second to one address; 0: any number (50/s)"),
 	ROW(OPTION_RATE_DRY_RUN, "rate-dry-run", NULL, OPTION_ONCE, "false",

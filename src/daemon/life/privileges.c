@@ -52,7 +52,7 @@ static int is_already(const struct privileges *privileges)
 	return privileges->uid != 0 && getuid() == privileges->uid && geteuid() == privileges->uid;
 }
 
-/* Whoever may not do it gains nothing by an execve() either, once no_new_privs is set. */
+/* A process that may not do it gains nothing by an execve() either, once no_new_privs is set. */
 static int empty_bounding_set(void)
 {
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {

@@ -44,7 +44,7 @@ static msglen_t bytes_for(const struct xsi_queue *queue)
 	return queue->half_from_bytes && bytes / 2 >= queue->half_from_bytes ? bytes / 2 : bytes;
 }
 
-/* What the owner may do with a queue that was created is what the mode says, whoever created it. */
+/* The mode says what the owner of a queue may do, no matter who created it. */
 static int hand_over(const struct xsi_queue *queue, int id)
 {
 	struct msqid_ds ds;

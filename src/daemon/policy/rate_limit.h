@@ -14,7 +14,7 @@
  * of ATM's GCRA). A full bucket is a free slot; so the table needs no sweeping, and holds as many
  * sources as ask within a bucket's few seconds. When a line of 8 has no free slot, the fullest
  * bucket there is given up, and its source begins anew. Lines are chosen by SipHash with a random
- * key, so that nobody can aim at somebody else's.
+ * key, so that no client can aim at another's.
  *
  * All functions but new and free may be called by any number of threads at a time; none blocks.
  */
@@ -35,7 +35,7 @@ struct rate_limit *rate_limit_new(unsigned rate);
 void rate_limit_free(struct rate_limit *limit);
 
 /*
- * Somebody asks from ADDRESS (IPv4 as IPv4-mapped) at NOW_NS, a clock that never goes back. May it
+ * A request comes from ADDRESS (IPv4 as IPv4-mapped) at NOW_NS, which never goes back. May it
  * be answered? If so, a token was taken from each of its buckets.
  */
 bool rate_limit_take(struct rate_limit *limit, const struct in6_addr *address, uint64_t now_ns);

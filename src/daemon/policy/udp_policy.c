@@ -40,8 +40,8 @@ static const char *const local[] = {
 #define OWNED_MAPPED_BITS (PREFIX_MAPPED_BITS + 8)
 
 /* Where no host is: "this network", multicast and reserved. */
-static const char *const nobody[] = { "0.0.0.0/8", "224.0.0.0/3", "::/128", "ff00::/8" };
-#define NOBODY (sizeof(nobody) / sizeof(nobody[0]))
+static const char *const no_hosts[] = { "0.0.0.0/8", "224.0.0.0/3", "::/128", "ff00::/8" };
+#define NO_HOSTS (sizeof(no_hosts) / sizeof(no_hosts[0]))
 
 struct udp_policy {
 	uint64_t (*clock)(void);
@@ -50,12 +50,12 @@ struct udp_policy {
 	struct access access;
 	struct rate_limit *rate_limit;	/* NULL: there is none */
 	struct siphash_key leak_key;
-	uint64_t over_rate;		/* how often somebody was over the rate */
+	uint64_t over_rate;		/* how often a source was over the rate */
 	uint64_t off_net_full_ns;	/* when the bucket of all that are not local is full */
 	struct returning *refused;	/* those for whom it had nothing left */
 	struct local_networks networks;
 	uint64_t next_look_ns;
-	struct prefix nobody[NOBODY];
+	struct prefix no_hosts[NO_HOSTS];
 	unsigned local_count;
 	struct prefix local[LOCAL + SETTINGS_UDP_ALLOW_MAX];
 	unsigned open_count;
@@ -78,8 +78,8 @@ static void add_server(struct udp_policy *policy, unsigned port)
 
 static void parse_constants(struct udp_policy *policy)
 {
-	for (unsigned i = 0; i < NOBODY; i++) {
-		prefix_parse(&policy->nobody[i], nobody[i]);
+	for (unsigned i = 0; i < NO_HOSTS; i++) {
+		prefix_parse(&policy->no_hosts[i], no_hosts[i]);
 	}
 	for (unsigned i = 0; i < LOCAL; i++) {
 		prefix_parse(&policy->local[i], local[i]);
@@ -182,7 +182,7 @@ static bool is_mapped_for_many(struct udp_policy *policy, const struct in6_addr 
 		return false;
 	}
 	look_at_interfaces(policy, policy->clock());
-	return is_in_any(policy->nobody, NOBODY, address) ||
+	return is_in_any(policy->no_hosts, NO_HOSTS, address) ||
 	       local_networks_is_broadcast(&policy->networks, address);
 }
 
@@ -260,7 +260,7 @@ static struct udp_verdict judge_stranger(struct udp_policy *policy, const struct
 	bool is_local;
 
 	look_at_interfaces(policy, now_ns);
-	if (is_in_any(policy->nobody, NOBODY, &address) ||
+	if (is_in_any(policy->no_hosts, NO_HOSTS, &address) ||
 	    local_networks_is_broadcast(&policy->networks, &address)) {
 		return drop(STATS_SOURCE_ADDRESS);
 	}

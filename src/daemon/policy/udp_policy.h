@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who gets an answer over UDP. Whoever sends a datagram may lie about where it comes from, so that
- * a server which answers anybody can be aimed at anybody. Therefore:
+ * Which requests are answered over UDP. A sender may lie about where a datagram comes from, so that
+ * a server which answers all of them can be aimed at any host. Therefore:
  *
  *	dropped			from where --allow and --deny let no requests in, see access.h;
  *				from a port below 1024 or one that we listen at: those are servers;
  *				from or to an address that means no host, or many
- *	answered		on loopback: whoever asks
+ *	answered		on loopback: all
  *	answered by the rate	extended requests, whose answers are not longer than they are;
  *				one byte only if it is local: from link-local, private or on-link
  *				addresses, or those of --udp-allow; --udp-open: from anywhere
  *				(and --udp-allow with a network that is too wide to be known)
  *
- * The rate is that of rate_limit.h; beyond it one in eight is answered still, so that whoever
- * pretends to be a client cannot silence it. All sources that are not local together get
+ * The rate is that of rate_limit.h; beyond it one in eight is answered still, so that a
+ * forger who pretends to be a client cannot silence it. All sources that are not local together get
  * UDP_POLICY_OFF_NET_RATE answers a second; if that is too little for all, those come first that
  * have asked, and were refused, a few seconds ago.
  */
@@ -56,7 +56,7 @@ void udp_policy_free(struct udp_policy *policy);
 
 /*
  * Judge what recvmsg() left in HEADER: source, and destination if it was asked for. One thread at
- * a time. Makes no system call, but for a look at the interfaces if somebody asks from elsewhere
+ * a time. Makes no system call, but for a look at the interfaces if a request comes from elsewhere
  * than loopback and the last one was UDP_POLICY_LOOK_NS ago.
  */
 #define UDP_POLICY_LOOK_NS (5 * CLOCK_S)

@@ -14,7 +14,7 @@
  */
 int children_watch(void);
 
-/* CHILD_FD becomes readable when the next child ends, whoever has ended until now. */
+/* CHILD_FD becomes readable when the next child ends, not for those that have ended until now. */
 void children_forget(int child_fd);
 
 /* Where the kernel lists the children of the calling thread. */

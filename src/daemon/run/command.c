@@ -130,7 +130,7 @@ static bool collect(struct run *run)
 }
 
 /*
- * Until the child has exited, printed too much, the deadline has passed or nobody wants to know.
+ * Until the child has exited, printed too much, the deadline has passed or the server has gone.
  * The end of the pipe alone says nothing: a child may close it and live on, and a grandchild may
  * hold it long after.
  */

@@ -68,8 +68,8 @@ static const char *settle(struct keeper *keeper, int run_fd)
 		return "setresuid";
 	}
 	/*
-	 * The end of its socket comes first; this is for a keeper that has been stopped. Whoever
-	 * changes users loses it, so not earlier.
+	 * The end of its socket comes first; this is for a keeper that has been stopped. A
+	 * change of users clears it, so not earlier.
 	 */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
 		return "prctl";

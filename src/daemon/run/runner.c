@@ -168,7 +168,7 @@ static enum exchange ask(struct runner *runner, uint64_t first_id, uint64_t time
 {
 	struct message_request request = { ++runner->last_id, timeout_ns, deadline_ns };
 
-	/* No room: nobody has read the last hundreds. */
+	/* No room: the last hundreds were not read. */
 	if (send(runner->run_fd, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
 	    errno != EAGAIN) {
 		return EXCHANGE_OVER;

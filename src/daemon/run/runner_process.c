@@ -24,7 +24,7 @@
  */
 #define TRIES_MAX 4
 
-/* How often, and how long apart, a descriptor is sent that the kernel refuses to have on its way. */
+/* How often, and how long apart, a descriptor is sent that the kernel does not take on its way. */
 #define SEND_TRIES   100
 #define SEND_REST_MS 10
 
@@ -133,7 +133,7 @@ _Noreturn void runner_process(const struct runner_config *config)
 		run(&command, request.timeout_ns, &done.result);
 		snprintf(done.result.cold_reason, sizeof(done.result.cold_reason), "%s",
 			warm.cold_reason ? warm.cold_reason : "");
-		/* What hung has run; whoever waits has no time for another run. */
+		/* What hung has run; a client that waits has no time for another run. */
 		if (!done.result.ok && !done.result.timed_out &&
 		    sandbox_is_outdated(config->sandbox)) {
 			_exit(RUNNER_EXIT_OUTDATED);

@@ -56,7 +56,7 @@ const char *uptime_start(const struct uptime *uptime);
 const char *uptime_news(struct uptime *uptime);
 
 /*
- * How long a run may take for somebody who has waited for AGE_NS already: RUN_TIMEOUT_NS, unless
+ * How long a run may take for a client that has waited for AGE_NS already: RUN_TIMEOUT_NS, unless
  * the run before it HUNG. Then all waited for that one, too, and shall know UPTIME_PATIENCE_NS
  * after the time of one run that this one hangs as well; but a command that works again has
  * UPTIME_SHORTEST_NS to prove it.

@@ -245,7 +245,7 @@ static void take_ready(struct warm *warm, const struct preload_ready *ready)
 	if (ready->number != warm->number) {
 		return;
 	}
-	/* Whoever wrote the number, only our own child is ever sent a signal. */
+	/* Whatever number was written, only our own child is ever sent a signal. */
 	if (pid <= 1 ||
 	    waitid(P_PID, (id_t)pid, &status, WEXITED | WNOHANG | WNOWAIT) < 0) {
 		give_up(warm);

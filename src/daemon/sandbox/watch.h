@@ -2,7 +2,7 @@
 /*
  * A process that answers for refused system calls, and tells the server of them.
  *
- * A thread that makes such a call waits for the answer, and whoever gives it could as well let the
+ * A thread that makes such a call waits for the answer, and what gives it could as well let the
  * call through. So it is given by a process that shares no memory and no descriptor with the
  * threads that strangers talk to.
  */
