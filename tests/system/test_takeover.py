@@ -149,6 +149,11 @@ class Takeover(local.Sockets):
 
     def test_at_each_level_of_the_sandbox(self):
         for level in ("off", "basic", "strict"):
+            checked = harness.run([harness.program("ruptimed"), "--check-config",
+                                   "--sandbox=" + level])
+            if checked.returncode:
+                print("#", checked.stderr.strip(), flush=True)
+                continue
             with self.subTest(level=level):
                 urls = self.all_transports()
                 old = self.start(*urls, args=["--sandbox=" + level])

@@ -154,6 +154,7 @@ static void *dispatcher_main(void *argument)
 		}
 		stopping |= watched[0].revents != 0;
 		if (stopping) {
+			ingress_heed_stop(ingress);
 			request_stop(dispatcher);
 		}
 		ingress_yield(ingress);

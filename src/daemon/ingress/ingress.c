@@ -88,6 +88,8 @@ int ingress_run(struct ingress *ingress, void *(*main)(void *))
 void ingress_request_stop(struct ingress *ingress)
 {
 	if (ingress->running) {
+		/* Release pairs with the acquire in ingress_heed_stop(). */
+		atomic_store_explicit(&ingress->stopping, true, memory_order_release);
 		io_event_set(ingress->stop_fd);
 	}
 }
@@ -117,11 +119,17 @@ bool ingress_drains(const struct ingress *ingress, const struct listener *listen
 	return ingress->ours(listener) && !listener->borrowed;
 }
 
+void ingress_heed_stop(struct ingress *ingress)
+{
+	(void)atomic_load_explicit(&ingress->stopping, memory_order_acquire);
+}
+
 void ingress_drain(struct ingress *ingress,
 	void (*drain)(struct ingress *, const struct listener *))
 {
 	const struct listener_set *listeners = ingress->listeners;
 
+	ingress_heed_stop(ingress);
 	/* Shut all first: the later ones must not fill up while the first is drained. */
 	for (unsigned i = 0; i < listeners->count; i++) {
 		if (ingress_drains(ingress, &listeners->all[i]) &&

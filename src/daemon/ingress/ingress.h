@@ -33,6 +33,7 @@ struct ingress {
 	unsigned watched_count;
 	struct request_pool *pool;
 	int stop_fd;			/* readable once it is to stop */
+	_Atomic bool stopping;		/* set before that: orders what main wrote before the stop */
 	pthread_t thread;
 	bool running;
 	bool woke;			/* a worker slept when it pushed last */
@@ -77,7 +78,10 @@ void ingress_free(struct ingress *ingress);
 /* Is LISTENER one of the thread's, and ours alone, so that it is drained when we stop? */
 bool ingress_drains(const struct ingress *ingress, const struct listener *listener);
 
-/* For the thread, once told to stop: shut each listener that it drains, then drain each. */
+/* For the thread, once told to stop: what was written before that is seen from here on. */
+void ingress_heed_stop(struct ingress *ingress);
+
+/* The same, and shut each listener that it drains, then drain each. */
 void ingress_drain(struct ingress *ingress,
 	void (*drain)(struct ingress *, const struct listener *));
 
