@@ -221,7 +221,7 @@ class NotPermitted(Case):
         if harness.SLOW != 1:
             self.skipTest("a sanitizer needs more than this room for itself")
         done = self.ruptimed("-l", ANY, "-w", "256", preexec_fn=lambda: resource.setrlimit(
-            resource.RLIMIT_AS, (100 << 20, 100 << 20)))
+            resource.RLIMIT_AS, (160 << 20, 160 << 20)))
         self.assertEqual(done.returncode, EXIT_FAILED, done.stderr)
         self.assertRegex(done.stderr, r"(?m)^ruptimed: cannot start a thread: \w")
 

@@ -94,7 +94,10 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=5 * harness.SLOW) as response:
                 return json.load(response)["data"]
         except urllib.error.HTTPError as error:
-            raise AssertionError(error.read().decode()) from None
+            # It answers before it is ready.
+            if error.code != 503:
+                raise AssertionError(error.read().decode()) from None
+            return None
         except OSError:
             return None
 
