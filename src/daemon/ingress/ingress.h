@@ -33,7 +33,7 @@ struct ingress {
 	unsigned watched_count;
 	struct request_pool *pool;
 	int stop_fd;			/* readable once it is to stop */
-	_Atomic bool stopping;		/* set before that: orders what main wrote before the stop */
+	_Atomic bool stopping;		/* set before that: orders what main wrote */
 	pthread_t thread;
 	bool running;
 	bool woke;			/* a worker slept when it pushed last */
