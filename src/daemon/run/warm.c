@@ -358,8 +358,10 @@ unsigned warm_spare(struct warm *warm, pid_t spared[WARM_SPARED])
 {
 	unsigned count = 0;
 
-	if (!warm->waiting) {
-		io_close(&warm->out_fd);
+	/* It may be forked yet, and would take the word to the next one, which has the same door. */
+	if (!warm->waiting && warm->out_fd >= 0) {
+		warm_unload(warm);
+		warm->loaded_ns = 0;
 	}
 	if (warm->loaded) {
 		spared[count++] = warm->loaded;

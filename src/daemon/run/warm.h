@@ -71,8 +71,8 @@ bool warm_is_stale(struct warm *warm);
 void warm_unload(struct warm *warm);
 
 /*
- * The children of this process that are to live on. Returns how many. A child that was ordered and
- * has not said yet that it waits is none of them: another one will be ordered.
+ * The children of this process that are to live on. Returns how many. If a child was ordered and
+ * has not said yet that it waits, there are none: the command will be loaded anew.
  */
 unsigned warm_spare(struct warm *warm, pid_t spared[WARM_SPARED]);
 
