@@ -236,9 +236,7 @@ static int make_sandbox(struct daemon *daemon)
 		return refuse(EXIT_FAILED, "cannot make the sandbox",
 			lacks ? lacks : strerror(errno));
 	}
-	if (lacks) {
-		log_warning("the sandbox has to do without a part: %s", lacks);
-	}
+	daemon->sandbox_lacks = lacks;
 	daemon->runner_config.sandbox = daemon->sandbox;
 	return EXIT_CLEAN;
 }
@@ -415,6 +413,10 @@ static int start(struct daemon *daemon)
 
 static void announce(struct daemon *daemon)
 {
+	/* Not before: a start that is refused has one line, the reason. */
+	if (daemon->sandbox_lacks) {
+		log_warning("the sandbox has to do without a part: %s", daemon->sandbox_lacks);
+	}
 	announce_listeners(&daemon->now->listeners, &daemon->settings);
 	announce_metrics(&daemon->metrics_listeners);
 	/* A manager that is told reads the addresses in the log, if that has a reader. */

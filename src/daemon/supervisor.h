@@ -26,6 +26,7 @@ struct daemon {
 	struct settings settings;
 	struct privileges privileges;
 	struct sandbox *sandbox;
+	const char *sandbox_lacks;	/* what this machine has not of it; NULL: all is there */
 	struct runner_config runner_config;
 	struct runner *runner;
 	struct listener_set listeners;	/* until there is a server */
