@@ -47,6 +47,12 @@ def program(name):
     return os.path.join(BUILD_DIR, "src", name)
 
 
+def is_built_with(symbol):
+    """Does ruptimed refer to SYMBOL, such as one of a sanitizer's?"""
+    with open(program("ruptimed"), "rb") as file:
+        return symbol.encode() in file.read()
+
+
 def deadline(timeout):
     """The moment (of time.monotonic) TIMEOUT seconds from now, scaled for slow builds."""
     return time.monotonic() + timeout * SLOW

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import unittest
+import unittest.mock
 
 import clients
 import harness
@@ -162,7 +163,9 @@ class Wrong(Files):
                             ("include('missing')", "missing: No such file"),
                             ("include('.')", ".: Is a directory"),
                             ("include('ruptimed.conf')", "")):
-            with self.subTest(line=line):
+            # libconfuse does not free what it has read when includes nest too deeply.
+            leaks = {"ASAN_OPTIONS": "detect_leaks=0"} if "ruptimed.conf" in line else {}
+            with self.subTest(line=line), unittest.mock.patch.dict(os.environ, leaks):
                 self.write("# first\nqueue = 5 # second\n\n%s\nmax-age = 1s\n" % line)
                 self.refused("%s:4: " % self.path)
                 self.refused(shown)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Whatever the limit of the stack (ulimit -s): the programs have what they need, or say why not."""
 
+import os
 import resource
 import signal
 import subprocess
@@ -26,6 +27,10 @@ def limited(size):
     return lambda: resource.setrlimit(resource.RLIMIT_STACK, (size, size))
 
 
+# The stack begins with the environment, which may be larger than all the limit.
+BARE = {name: None for name in os.environ if name not in ("HOME", "PATH", "TMPDIR")}
+
+
 def may_have(size):
     """Is there such a limit to be had?"""
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
@@ -40,7 +45,7 @@ class Stack(unittest.TestCase):
                                 "-l", "unix://%s/u" % directory,
                                 "-l", "unix-dgram://%s/d" % directory,
                                 "-l", "fdpass://%s/f" % directory, "-l", "msgq://%d" % key,
-                                preexec_fn=limited(size)) as daemon:
+                                env=BARE, preexec_fn=limited(size)) as daemon:
                 for address in daemon.addresses:
                     done = harness.run([harness.program("ruptime"), address])
                     self.assertEqual(done.returncode, 0, "%s: %s" % (address, done.stderr))
@@ -58,7 +63,7 @@ class Stack(unittest.TestCase):
         for size in (20 << 10, 32 << 10):
             with self.subTest(size=size):
                 with harness.Daemon("-l", "tcp://127.0.0.1:0", ready=False,
-                                    preexec_fn=limited(size)) as daemon:
+                                    env=BARE, preexec_fn=limited(size)) as daemon:
                     harness.wait_for(lambda: daemon.addresses or daemon.exit_code is not None,
                                      what="a start or an end")
                     if daemon.exit_code is None:
@@ -77,7 +82,7 @@ class Stack(unittest.TestCase):
                         continue
                     done = harness.run([harness.program(argv[0])] + argv[1:],
                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                       preexec_fn=limited(size))
+                                       env=BARE, preexec_fn=limited(size))
                     if size >= ENOUGH or done.returncode == 0:
                         self.assertEqual(done.returncode, 0, done.stdout)
                     else:

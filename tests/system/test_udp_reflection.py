@@ -122,7 +122,9 @@ class Reflection(Campaign):
               (100000 * SCALE, took, lost, tap.payload, grown_kb))
         self.assertEqual((tap.packets, tap.payload), (0, 0))
         self.assertEqual(ledger["not-local"], ledger["requests"])
-        self.assertLessEqual(grown_kb, 1024)
+        # What a sanitizer keeps of each access is no memory of ours.
+        if harness.SLOW == 1:
+            self.assertLessEqual(grown_kb, 1024)
 
     def test_extended_from_afar(self):
         """Never more than was sent, and 1,000 a second in all."""

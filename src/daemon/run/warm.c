@@ -358,7 +358,7 @@ unsigned warm_spare(struct warm *warm, pid_t spared[WARM_SPARED])
 {
 	unsigned count = 0;
 
-	/* It may be forked yet, and would take the word to the next one, which has the same door. */
+	/* It may still be forked, and would take the word for the next, which has the same door. */
 	if (!warm->waiting && warm->out_fd >= 0) {
 		warm_unload(warm);
 		warm->loaded_ns = 0;
