@@ -57,6 +57,23 @@ def stays_cold(daemon):
         harness.let_pass(0.01)
 
 
+def signal_and_wait(process, sig):
+    """Send SIG to PROCESS, which blocks all signals that can be blocked: they are pending at once.
+    The others have to stop or end it first."""
+    def took_effect():
+        try:
+            now = harness.Process(process.pid)
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        return now.key != process.key or now.state in "TZX"
+
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, sig)
+        if sig not in (signal.SIGKILL, signal.SIGSTOP):
+            return
+        harness.wait_for(took_effect, what="the effect of signal %d on %s" % (sig, process))
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         directory = harness.tempdir()
@@ -259,8 +276,7 @@ class NeverWorse(Case):
                 for victims in (slice(0, 1), slice(1, 2), slice(0, 2)):
                     becomes_warm(daemon)
                     for process in self.warm_processes(daemon)[victims]:
-                        with contextlib.suppress(ProcessLookupError):
-                            os.kill(process.pid, sig)
+                        signal_and_wait(process, sig)
                     start = time.monotonic()
                     self.assertEqual(ask(daemon), "up\n")
                     self.assertLess(time.monotonic() - start, 0.5 * harness.SLOW)
