@@ -50,8 +50,8 @@ static const struct {
 /* Whose counters are whose: those of the ingress threads come first. */
 enum {
 	FDPASS_WRITER = INGRESS_COUNT,
-	FIRST_PATH_WRITER,
-	FIRST_WORKER = FIRST_PATH_WRITER + PATH_WRITER_THREADS,
+	PATH_WRITER,
+	FIRST_WORKER,
 };
 
 struct server {
@@ -127,7 +127,8 @@ static int start_writers(struct server *server)
 	}
 	for (unsigned i = 0; i < listeners->count && !writers->paths; i++) {
 		if (listeners->all[i].address.scheme == ADDRESS_UNIX_DGRAM) {
-			writers->paths = path_writer_start(server->stats, FIRST_PATH_WRITER);
+			writers->paths = path_writer_start(
+				listeners, stats_of(server->stats, PATH_WRITER));
 			if (!writers->paths) {
 				return -1;
 			}

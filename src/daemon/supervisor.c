@@ -76,12 +76,12 @@ static void reap_children(void)
 /* Without waiting for the threads; but nothing of ours stays behind. */
 static _Noreturn void leave(struct daemon *daemon, int status)
 {
-	listener_remove_names(&daemon->now->listeners);
+	listener_let_go(&daemon->now->listeners, daemon->stopped_fd);
 	if (daemon->before) {
-		listener_remove_names(&daemon->before->listeners);
+		listener_let_go(&daemon->before->listeners, daemon->stopped_fd);
 	}
-	listener_remove_names(&daemon->metrics_listeners);
-	listener_remove_names(&daemon->succession.socket);
+	listener_let_go(&daemon->metrics_listeners, daemon->stopped_fd);
+	listener_let_go(&daemon->succession.socket, daemon->stopped_fd);
 	reader_free(daemon->reader);
 	runner_end(daemon->runner, RUNNER_END_MS);
 	sandbox_free(daemon->sandbox);

@@ -110,6 +110,12 @@ int listener_shut_door(const struct listener *listener);
  */
 void listener_remove_names(const struct listener_set *set);
 
+/*
+ * The same, and let go of the sockets: the kernel may keep a process whose threads hang, and its
+ * descriptors with it. INSTEAD_FD takes their places, so that no thread meets another descriptor.
+ */
+void listener_let_go(const struct listener_set *set, int instead_fd);
+
 /* Close LISTENER, with its name or its queues if they are ours. */
 void listener_close(struct listener *listener);
 

@@ -2,10 +2,12 @@
 /*
  * How listeners end.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/filter.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/io.h"
 #include "daemon/listen/listener.h"
@@ -70,6 +72,16 @@ void listener_remove_names(const struct listener_set *set)
 		}
 		if (listener->replies) {
 			msgq_replies_remove(listener->replies);
+		}
+	}
+}
+
+void listener_let_go(const struct listener_set *set, int instead_fd)
+{
+	listener_remove_names(set);
+	for (unsigned i = 0; i < set->count; i++) {
+		if (set->all[i].fd >= 0) {
+			(void)dup3(instead_fd, set->all[i].fd, O_CLOEXEC);
 		}
 	}
 }

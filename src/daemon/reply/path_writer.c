@@ -2,6 +2,7 @@
 #include "daemon/reply/path_writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,49 +11,40 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/thread.h"
+#include "daemon/reply/path_lanes.h"
 #include "daemon/reply/reply.h"
 
-#define LANES 64
-
-struct task {
-	struct task *next;
-	struct request *batch;		/* copies, of the writer's own pool */
-	unsigned count;
-	uint64_t until_ns;
-	struct uptime_line line;
-};
-
-/* Whose answers go one after the other. */
-struct owner {
-	uid_t uid;
-	uint64_t directory;		/* a hash of its path */
-};
-
-struct lane {
-	struct owner owner;
-	unsigned pending;		/* answers that wait or are being sent; 0: unused */
-	bool busy;			/* a thread sends for it */
-	struct task *first;
-	struct task **end;
-};
+/* How long an answer that is under way may keep the end waiting. */
+#define PATIENCE_NS (500 * CLOCK_MS)
 
 struct thread {
 	struct path_writer *writer;
-	struct stats_counters *counters;
+	struct stats_counters counted;	/* of the task in hand */
 	pthread_t thread;
 	unsigned index;
+	bool ended;
 };
 
+/*
+ * All that a thread touches while it sends is the writer's own: it may go on after the server that
+ * it was started for is gone.
+ */
 struct path_writer {
+	struct listener_set listeners;	/* copies, with descriptors of their own */
+	const struct listener *originals;
 	pthread_mutex_t lock;		/* protects what follows, and "owns" the pool */
 	pthread_cond_t called;
+	pthread_cond_t finished;	/* a task, or a thread */
+	struct stats_counters *counters;
 	struct request_pool *pool;
-	struct lane lanes[LANES];
-	unsigned next_lane;		/* whose turn comes first */
+	struct path_lanes lanes;
 	struct thread threads[PATH_WRITER_THREADS];
 	unsigned thread_count;
+	unsigned running;
 	unsigned idle;
+	uint64_t finished_ns;		/* when the last task was */
 	bool over;
+	bool abandoned;			/* no thread but those that hang uses it any more */
 };
 
 static bool has_path(const struct request *request)
@@ -63,107 +55,53 @@ static bool has_path(const struct request *request)
 	       datagram->peer.un.sun_path[0] != '\0';
 }
 
-/* FNV-1a. A collision costs a client the company of another directory of the same user. */
-static uint64_t hash(const char *text, size_t len)
+/* Of its datagrams alone there is something to count. Lock held. */
+static void count(struct path_writer *writer, struct stats_counters *counted)
 {
-	uint64_t hash = 14695981039346656037u;
-
-	for (size_t i = 0; i < len; i++) {
-		hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
+	stats_add(&writer->counters->replies[ADDRESS_UNIX_DGRAM],
+		counted->replies[ADDRESS_UNIX_DGRAM]);
+	for (unsigned r = 0; r < STATS_DROPS; r++) {
+		stats_add(&writer->counters->dropped[ADDRESS_UNIX_DGRAM][r],
+			counted->dropped[ADDRESS_UNIX_DGRAM][r]);
 	}
-	return hash;
-}
-
-static struct owner owner_of(const struct request *request)
-{
-	const char *path = request->datagram.peer.un.sun_path;
-	size_t len = request->datagram.peer_len - offsetof(struct sockaddr_un, sun_path);
-
-	while (len > 0 && path[len - 1] != '/') {
-		len--;
-	}
-	return (struct owner){ request->datagram.peer_uid, hash(path, len) };
-}
-
-static bool is_same(const struct owner *a, const struct owner *b)
-{
-	return a->uid == b->uid && a->directory == b->directory;
-}
-
-/* The lane for OWNER, if its user may have more answers wait. Lock held. */
-static struct lane *lane_of(struct path_writer *writer, const struct owner *owner)
-{
-	struct lane *unused = NULL;
-	struct lane *shortest = NULL;
-	struct lane *own = NULL;
-	unsigned lanes = 0;
-	unsigned pending = 0;
-
-	for (unsigned i = 0; i < LANES; i++) {
-		struct lane *lane = &writer->lanes[i];
-
-		if (!lane->pending) {
-			unused = lane;
-		} else if (lane->owner.uid == owner->uid) {
-			lanes++;
-			pending += lane->pending;
-			own = is_same(&lane->owner, owner) ? lane : own;
-			if (!shortest || lane->pending < shortest->pending) {
-				shortest = lane;
-			}
-		}
-	}
-	if (pending >= PATH_WRITER_USER_MAX) {
-		return NULL;
-	}
-	if (own || lanes >= PATH_WRITER_USER_LANES) {
-		return own ? own : shortest;
-	}
-	if (unused) {
-		*unused = (struct lane){ .owner = *owner, .end = &unused->first };
-	}
-	return unused;
-}
-
-/* A lane with a task and no thread, or NULL. Lock held. */
-static struct lane *waiting_lane(struct path_writer *writer)
-{
-	for (unsigned i = 0; i < LANES; i++) {
-		struct lane *lane = &writer->lanes[(writer->next_lane + i) % LANES];
-
-		if (lane->first && !lane->busy) {
-			writer->next_lane = (unsigned)(lane - writer->lanes) + 1;
-			return lane;
-		}
-	}
-	return NULL;
-}
-
-static struct task *remove_first(struct lane *lane)
-{
-	struct task *task = lane->first;
-
-	lane->first = task->next;
-	if (!lane->first) {
-		lane->end = &lane->first;
-	}
-	return task;
+	memset(counted, 0, sizeof(*counted));
 }
 
 /* Lock held, but not while it sends. */
-static void serve(struct thread *thread, struct lane *lane)
+static void serve(struct thread *thread, struct path_lane *lane)
 {
 	struct path_writer *writer = thread->writer;
-	struct task *task = remove_first(lane);
-	const struct reply reply = { .line = &task->line, .counters = thread->counters };
+	struct path_task *task = path_lane_remove_first(lane);
+	const struct reply reply = { .line = &task->line, .counters = &thread->counted };
 
 	lane->busy = true;
+	lane->begin_ns = clock_now_ns();
 	pthread_mutex_unlock(&writer->lock);
-	reply_batch(&reply, task->batch, task->until_ns, clock_now_ns());
+	reply_batch(&reply, task->batch, task->until_ns, lane->begin_ns);
 	pthread_mutex_lock(&writer->lock);
+	if (!writer->abandoned) {
+		count(writer, &thread->counted);
+	}
 	lane->busy = false;
 	lane->pending -= task->count;
+	writer->finished_ns = clock_now_ns();
+	pthread_cond_signal(&writer->finished);
 	free(task);
+}
+
+static void free_all(struct path_writer *writer)
+{
+	for (unsigned i = 0; i < PATH_LANES; i++) {
+		while (writer->lanes.all[i].first) {
+			free(path_lane_remove_first(&writer->lanes.all[i]));
+		}
+	}
+	listener_forget(&writer->listeners);
+	request_pool_free(writer->pool);
+	pthread_cond_destroy(&writer->called);
+	pthread_cond_destroy(&writer->finished);
+	pthread_mutex_destroy(&writer->lock);
+	free(writer);
 }
 
 static void *path_writer_main(void *argument)
@@ -171,13 +109,14 @@ static void *path_writer_main(void *argument)
 	struct thread *thread = argument;
 	struct path_writer *writer = thread->writer;
 	bool more = true;
+	bool last;
 	char name[16];
 
 	snprintf(name, sizeof(name), "path-writer-%u", thread->index);
 	pthread_setname_np(pthread_self(), name);
 	pthread_mutex_lock(&writer->lock);
 	while (more) {
-		struct lane *lane = waiting_lane(writer);
+		struct path_lane *lane = writer->abandoned ? NULL : path_lanes_waiting(&writer->lanes);
 
 		if (lane) {
 			serve(thread, lane);
@@ -189,7 +128,14 @@ static void *path_writer_main(void *argument)
 			writer->idle--;
 		}
 	}
+	thread->ended = true;
+	writer->running--;
+	last = writer->abandoned && !writer->running;
+	pthread_cond_signal(&writer->finished);
 	pthread_mutex_unlock(&writer->lock);
+	if (last) {
+		free_all(writer);
+	}
 	return NULL;
 }
 
@@ -201,10 +147,36 @@ static int start_thread(struct path_writer *writer)
 
 	errno = error;
 	writer->thread_count += !error;
+	writer->running += !error;
 	return error ? -1 : 0;
 }
 
-struct path_writer *path_writer_start(struct stats *stats, unsigned first)
+/* All of LISTENERS, so that each is at its place. Returns 0, or -1 with errno. */
+static int copy_listeners(struct path_writer *writer, const struct listener_set *listeners)
+{
+	writer->originals = listeners->all;
+	writer->listeners.all = calloc(listeners->count, sizeof(*listeners->all));
+	if (!writer->listeners.all) {
+		return -1;
+	}
+	for (unsigned i = 0; i < listeners->count; i++) {
+		struct listener *made = &writer->listeners.all[i];
+
+		*made = (struct listener){ .fd = -1, .feed_fd = -1, .file.dir_fd = -1 };
+		made->address = listeners->all[i].address;
+		writer->listeners.count++;
+		if (made->address.scheme == ADDRESS_UNIX_DGRAM) {
+			made->fd = fcntl(listeners->all[i].fd, F_DUPFD_CLOEXEC, 0);
+			if (made->fd < 0) {
+				return -1;
+			}
+		}
+	}
+	return 0;
+}
+
+struct path_writer *path_writer_start(
+	const struct listener_set *listeners, struct stats_counters *counters)
 {
 	struct path_writer *writer = calloc(1, sizeof(*writer));
 
@@ -213,16 +185,17 @@ struct path_writer *path_writer_start(struct stats *stats, unsigned first)
 	}
 	pthread_mutex_init(&writer->lock, NULL);
 	pthread_cond_init(&writer->called, NULL);
+	clock_init_condition(&writer->finished);
+	writer->counters = counters;
 	for (unsigned i = 0; i < PATH_WRITER_THREADS; i++) {
 		writer->threads[i].writer = writer;
-		writer->threads[i].counters = stats_of(stats, first + i);
 		writer->threads[i].index = i;
 	}
 	writer->pool = request_pool_new(PATH_WRITER_MAX);
-	if (!writer->pool || start_thread(writer) < 0) {
+	if (!writer->pool || copy_listeners(writer, listeners) < 0 || start_thread(writer) < 0) {
 		int error = errno;
 
-		path_writer_end(writer);
+		free_all(writer);
 		errno = error;
 		return NULL;
 	}
@@ -247,7 +220,8 @@ static struct request *copy(struct path_writer *writer, const struct request *re
 	struct request *made = request_pool_take(writer->pool);
 
 	if (made) {
-		made->listener = request->listener;
+		made->listener =
+			&writer->listeners.all[request->listener - writer->originals];
 		made->datagram = request->datagram;
 	}
 	return made;
@@ -257,17 +231,17 @@ static struct request *copy(struct path_writer *writer, const struct request *re
  * Put answers to FIRST and to those after it that have the same owner into LANE. Returns the first
  * that was left: NULL, of another owner, or because there is no room. Lock held.
  */
-static struct request *enqueue(struct path_writer *writer, struct lane *lane, struct request *first,
+static struct request *enqueue(struct path_writer *writer, struct path_lane *lane, struct request *first,
 	const struct uptime_line *line, uint64_t until_ns)
 {
-	const struct owner owner = owner_of(first);
-	struct task *task = malloc(sizeof(*task));
+	const struct path_owner owner = path_owner_of(first);
+	struct path_task *task = malloc(sizeof(*task));
 	struct request_batch batch = { NULL, NULL, 0 };
 	struct request *request = first;
 
 	while (task && request) {
-		const struct owner other = owner_of(request);
-		struct request *made = is_same(&owner, &other) ? copy(writer, request) : NULL;
+		const struct path_owner other = path_owner_of(request);
+		struct request *made = path_owner_is_same(&owner, &other) ? copy(writer, request) : NULL;
 
 		if (!made) {
 			break;
@@ -296,8 +270,8 @@ static void call_threads(struct path_writer *writer)
 	unsigned called = writer->idle;
 	unsigned waiting = 0;
 
-	for (unsigned i = 0; i < LANES; i++) {
-		waiting += writer->lanes[i].first && !writer->lanes[i].busy;
+	for (unsigned i = 0; i < PATH_LANES; i++) {
+		waiting += writer->lanes.all[i].first && !writer->lanes.all[i].busy;
 	}
 	while (waiting > called && writer->thread_count < PATH_WRITER_THREADS &&
 	       start_thread(writer) == 0) {
@@ -319,8 +293,8 @@ struct request *path_writer_take(struct path_writer *writer, struct request *bat
 	}
 	pthread_mutex_lock(&writer->lock);
 	for (request = paths.first; request;) {
-		const struct owner owner = owner_of(request);
-		struct lane *lane = lane_of(writer, &owner);
+		const struct path_owner owner = path_owner_of(request);
+		struct path_lane *lane = path_lanes_find(&writer->lanes, &owner);
 		struct request *left =
 			lane ? enqueue(writer, lane, request, line, until_ns) : request;
 
@@ -338,20 +312,87 @@ struct request *path_writer_take(struct path_writer *writer, struct request *bat
 	return batch;
 }
 
+/* Until when the threads are waited for if no task finishes. Lock held. */
+static uint64_t patience_end_ns(const struct path_writer *writer, uint64_t begin_ns)
+{
+	uint64_t last_ns = 0;
+	unsigned busy = 0;
+
+	for (unsigned i = 0; i < PATH_LANES; i++) {
+		const struct path_lane *lane = &writer->lanes.all[i];
+
+		busy += lane->busy;
+		if (lane->busy && lane->begin_ns > last_ns) {
+			last_ns = lane->begin_ns;
+		}
+	}
+	/* One that hangs for longer than that is not waited for, but the others are. */
+	if (busy < writer->running) {
+		last_ns = begin_ns > writer->finished_ns ? begin_ns : writer->finished_ns;
+	}
+	return last_ns + PATIENCE_NS;
+}
+
+/* Wait for the threads, but not for those that hang. Lock held. */
+static void await_threads(struct path_writer *writer)
+{
+	uint64_t begin_ns = clock_now_ns();
+
+	while (writer->running) {
+		uint64_t end_ns = patience_end_ns(writer, begin_ns);
+		struct timespec deadline = clock_timespec(end_ns);
+
+		if (clock_now_ns() >= end_ns) {
+			return;
+		}
+		pthread_cond_timedwait(&writer->finished, &writer->lock, &deadline);
+	}
+}
+
+/* Lock held. */
+static void abandon(struct path_writer *writer)
+{
+	unsigned pending = 0;
+
+	writer->abandoned = true;
+	for (unsigned i = 0; i < PATH_LANES; i++) {
+		pending += writer->lanes.all[i].pending;
+	}
+	stats_add(&writer->counters->dropped[ADDRESS_UNIX_DGRAM][STATS_STALLED], pending);
+	log_warning("%u answers to UNIX datagram clients are given up: they wait for a file system",
+		pending);
+}
+
 void path_writer_end(struct path_writer *writer)
 {
+	pthread_t ended[PATH_WRITER_THREADS];
+	unsigned count = 0;
+	bool abandoned;
+
 	if (!writer) {
 		return;
 	}
 	pthread_mutex_lock(&writer->lock);
 	writer->over = true;
 	pthread_cond_broadcast(&writer->called);
-	pthread_mutex_unlock(&writer->lock);
+	await_threads(writer);
 	for (unsigned i = 0; i < writer->thread_count; i++) {
-		pthread_join(writer->threads[i].thread, NULL);
+		if (writer->threads[i].ended) {
+			ended[count++] = writer->threads[i].thread;
+		} else {
+			pthread_detach(writer->threads[i].thread);
+		}
 	}
-	request_pool_free(writer->pool);
-	pthread_cond_destroy(&writer->called);
-	pthread_mutex_destroy(&writer->lock);
-	free(writer);
+	abandoned = writer->running > 0;
+	if (abandoned) {
+		abandon(writer);
+	}
+	pthread_mutex_unlock(&writer->lock);
+	/* From here on those that were abandoned may have freed it. */
+	for (unsigned i = 0; i < count; i++) {
+		pthread_join(ended[i], NULL);
+	}
+	if (!abandoned) {
+		free_all(writer);
+	}
 }

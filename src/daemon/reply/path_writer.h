@@ -6,7 +6,7 @@
  * into a file system in user space, or one of the network, that does not answer. Nothing ends such
  * a look-up. So no worker makes one: these threads do, and a hanging one costs only those who asked
  * for it. The answers to one user in one directory are sent one after the other; a user has at most
- * PATH_WRITER_USER_LANES of the threads at a time, however many directories he takes.
+ * PATH_LANES_OF_USER of the threads at a time, however many directories it takes.
  *
  * Names that were given by autobind, and abstract ones, are in no file system: they stay with the
  * workers.
@@ -19,20 +19,19 @@
 #include "daemon/stats.h"
 
 /* Threads in all; they are started as they are needed. */
-#define PATH_WRITER_THREADS    16
-#define PATH_WRITER_USER_LANES 4
+#define PATH_WRITER_THREADS 16
 
-/* Answers that may wait, in all and of one user; what is more is dropped. */
-#define PATH_WRITER_MAX	     1024
-#define PATH_WRITER_USER_MAX 256
+/* Answers that may wait; what is more is dropped. */
+#define PATH_WRITER_MAX 1024
 
 struct path_writer;
 
 /*
- * Start the first thread; thread I writes the counters stats_of(STATS, FIRST + I). STATS is
- * borrowed until path_writer_end(). Returns NULL with errno.
+ * Start the first thread. It answers clients of LISTENERS, and writes COUNTERS; both are borrowed
+ * until path_writer_end(). Returns NULL with errno.
  */
-struct path_writer *path_writer_start(struct stats *stats, unsigned first);
+struct path_writer *path_writer_start(
+	const struct listener_set *listeners, struct stats_counters *counters);
 
 /*
  * Take those requests of BATCH, all from one listener for UNIX datagrams, whose clients' names are
@@ -44,8 +43,9 @@ struct request *path_writer_take(struct path_writer *writer, struct request *bat
 	const struct uptime_line *line, uint64_t until_ns, struct stats_counters *counters);
 
 /*
- * Wait until all that was taken is sent, and free WRITER: for ever, if a look-up hangs for ever. No
- * path_writer_take() may follow. NULL is fine.
+ * Wait until all that was taken is sent, and free WRITER. A look-up that hangs is waited for until
+ * it has taken 500 ms, and its answer then counted as dropped; its thread is left behind, and
+ * frees WRITER if it ever ends. No path_writer_take() may follow. NULL is fine.
  */
 void path_writer_end(struct path_writer *writer);
 
