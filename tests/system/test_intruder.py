@@ -2,7 +2,8 @@
 """What somebody gets who runs code of his own in a thread of the server.
 
 fixtures/intruder.so is loaded into the server and tries its list when the first client has been
-accepted. The table in doc/security.md is what came of it:
+accepted; into one that was taken over, when it answers those that it still has. The table in
+doc/security.md is what came of it:
 
     RUPTIME_BUILD_DIR=BUILD python3 tests/system/test_intruder.py --document
 """
@@ -102,6 +103,7 @@ class Surroundings:
         os.close(readable)
         self.environment = {
             "LD_PRELOAD": harness.within_reach(LIBRARY),
+            "INTRUDER_CALL": "accept4",
             "INTRUDER_VICTIM": str(self.pid),
             "INTRUDER_ADDRESS": str(ctypes.addressof(memory)),
             "INTRUDER_PLACE": self.place,
@@ -149,48 +151,99 @@ class Surroundings:
             os.unlink("/dev/mqueue/intruder")
 
 
-def intrude(level, *listen, user=None, unprivileged=False):
-    """What came of each attempt: 0, or why not."""
+def reports(daemon, before_second=lambda: None, before_end=lambda: None):
+    """What DAEMON sends to its second client, the first one having brought the intruder."""
     with contextlib.ExitStack() as stack:
-        around = Surroundings(stack, user)
-        args = [arg for address in listen
-                for arg in ("-l", address.format(sockets=around.sockets, key=around.key + 1))]
-        with harness.Daemon("--sandbox=" + level, "-l", "tcp://127.0.0.1:0",
-                            "-l", "tcp://127.0.0.1:0", *args, env=around.environment,
-                            unprivileged=unprivileged) as daemon:
-            for index in range(2):
-                sock = clients.connect(daemon.address("tcp", index))
-                got = b""
-                with contextlib.suppress(ConnectionResetError), sock:
-                    got = clients.read_to_end(sock)
+        socks = []
+        for index in range(2):
+            socks.append(stack.enter_context(clients.connect(daemon.address("tcp", index))))
+            before_second()
+        before_end()
+        got = b""
+        for sock in socks:
+            with contextlib.suppress(ConnectionResetError):
+                got = clients.read_to_end(sock)
+    return got
+
+
+def intrude_alone(args, options):
+    """Into a server that serves."""
+    with harness.Daemon(*args, **options) as daemon:
+        got = reports(daemon)
+        daemon.signal(9)
+        daemon.exit_code_within(5)
+        daemon.wait()
+    return got
+
+
+def intrude_taker(args, options):
+    """Into a server that has taken over."""
+    with harness.Daemon(*args, **{**options, "env": None}) as before:
+        got = intrude_alone(args, options)
+        assert before.wait(8) == 0 and "has taken over" in before.log, before.log
+    return got
+
+
+def intrude_taken(args, options):
+    """Into a server that another one has taken over: two clients still wait for their answers."""
+    with harness.tempdir() as directory:
+        gate = clients.Gate(directory)
+        options["env"]["INTRUDER_CALL"] = "send"
+
+        with harness.Daemon(*args, command=gate.path, **options) as daemon, \
+                contextlib.ExitStack() as stack:
+
+            def hand_over():
+                stack.enter_context(harness.Daemon(*args, **{**options, "env": None}))
+                daemon.wait_log("has taken over")
+                gate.open()
+
+            got = reports(daemon, gate.wait_started, hand_over)
             daemon.signal(9)
             daemon.exit_code_within(5)
             daemon.wait()
+    return got
+
+
+def intrude(level, *listen, user=None, unprivileged=False, into=intrude_alone):
+    """What came of each attempt: 0, or why not."""
+    with contextlib.ExitStack() as stack:
+        around = Surroundings(stack, user)
+        args = [arg for address in listen for arg in
+                ((address if address.startswith("--") else "--listen=" + address).format(
+                    sockets=around.sockets, key=around.key + 1),)]
+        got = into(["--sandbox=" + level, "-l", "tcp://127.0.0.1:0",
+                    "-l", "tcp://127.0.0.1:0", *args],
+                   {"env": around.environment, "unprivileged": unprivileged})
     report = [line.split("\t") for line in got.decode().split("\n") if "\t" in line]
     return {what: int(error) for what, error in report}
 
 
 ALL = ("udp://127.0.0.1:0", "unix-dgram://{sockets}/socket", "msgq://{key}")
-MORE = {"udp": ALL[0], "unix": ALL[1], "msgq": ALL[2]}
+TAKEOVER = "--takeover={sockets}/takeover"
+# Besides what all servers do: in the words of the table, and in those of the command line.
+MORE = {"serves `udp`": ALL[0], "serves `unix-dgram`": ALL[1], "serves `msgq`": ALL[2],
+        "has `--takeover`": TAKEOVER}
 
 
-def cell(alone, served):
+def cell(alone, more):
     if alone == 0:
         return "yes"
-    more = [name for name, results in served.items() if results == 0]
-    return "if it serves " + ", ".join(more) if more else "no"
+    words = [name for name, results in more.items() if results == 0]
+    return "if it " + ", or ".join(words) if words else "no"
+
+
+def column(level):
+    alone = intrude(level)
+    more = {name: intrude(level, option) for name, option in MORE.items()}
+    return {what: cell(error, {name: results[what] for name, results in more.items()})
+            for what, error in alone.items()}
 
 
 def found():
     """The rows of the table: what, at basic, at strict."""
-    columns = []
-    for level in ("basic", "strict"):
-        alone = intrude(level)
-        served = {name: intrude(level, MORE[name]) for name in MORE}
-        columns.append({what: cell(error, {
-            {"udp": "`udp`", "unix": "`unix-dgram`", "msgq": "`msgq`"}[name]: result[what]
-            for name, result in served.items()}) for what, error in alone.items()})
-    return [(what, columns[0][what], columns[1][what]) for what in columns[0]]
+    basic, strict = column("basic"), column("strict")
+    return [(what, basic[what], strict[what]) for what in basic]
 
 
 def table(rows):
@@ -217,6 +270,16 @@ class Intruder(unittest.TestCase):
     @unittest.skipUnless(os.geteuid() == 0, "as root more is there to be had")
     def test_the_document_tells_what_comes_of_it(self):
         self.assertEqual(documented().group(1), table(found()))
+
+    @unittest.skipUnless(os.geteuid() == 0, "as root more is there to be had")
+    def test_a_takeover(self):
+        """A server gives away no more for having taken over, or for having been taken over."""
+        for level in ("basic", "strict"):
+            alone = intrude(level, TAKEOVER)
+            self.assertGreaterEqual(len(alone), LEAST)
+            for into in (intrude_taker, intrude_taken):
+                with self.subTest(into.__doc__, level=level):
+                    self.assertEqual(intrude(level, TAKEOVER, into=into), alone)
 
     def test_an_ordinary_user(self):
         """No more is let through to the server of one."""

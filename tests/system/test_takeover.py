@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 import unittest
 
@@ -68,6 +69,43 @@ class NewServer:
 
 
 STEPS = 7
+
+ADDRESS_BYTES = 384
+
+
+class OldServer:
+    """What is asked at PATH, and offers LISTENERS: (asked, bound, descriptor, file) each."""
+
+    def __init__(self, path, listeners, count=None, pause=0):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sock.bind(path)
+        self.sock.listen()
+        self.listeners, self.pause = listeners, pause
+        self.count = len(listeners) if count is None else count
+        self.thread = threading.Thread(target=self._give)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.shutdown(socket.SHUT_RD)
+        self.sock.close()
+        self.thread.join()
+
+    def _give(self):
+        with contextlib.suppress(OSError), self.sock.accept()[0] as peer:
+            peer.recv(4096)
+            socket.send_fds(peer, [message(OFFER, self.count)], [self.sock.fileno()])
+            for asked, bound, file_descriptor, file in self.listeners:
+                harness.let_pass(self.pause)
+                text = asked.encode().ljust(ADDRESS_BYTES, b"\0")
+                text += bound.encode().ljust(ADDRESS_BYTES, b"\0")
+                text += struct.pack("QQII", file and file.st_dev or 0, file and file.st_ino or 0,
+                                    0, 0)
+                socket.send_fds(peer, [message(LISTENER, 0, text)], [file_descriptor])
+            while peer.recv(4096):
+                peer.send(message(RELEASED))
 
 
 class Takeover(local.Sockets):
@@ -251,6 +289,41 @@ class Takeover(local.Sockets):
         harness.wait_for(lambda: old.descriptors() <= descriptors, what="all to be closed")
         new = self.start(self.url("unix"))
         self.taken_over(old, new)
+
+    def test_an_old_server_that_lies(self):
+        """The new one takes no socket for what it is not, and removes no name but its own."""
+        url, other = self.url("unix"), self.url("unix", "other")
+        with socket.socket(socket.AF_UNIX) as stream, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagram, \
+                socket.socket() as inet:
+            stream.bind(self.path("other"))
+            stream.listen()
+            inet.bind(("127.0.0.1", 0))
+            victim = os.stat(self.path("other"))
+            for lie in ((url, other, stream, victim), (url, url, datagram, victim),
+                        (url, url, inet, victim), (url, "msgq://1", stream, None),
+                        (url, "nonsense", stream, None), ("nonsense", url, stream, None)):
+                with self.subTest(lie[:2]), OldServer(self.next, [
+                        (*lie[:2], lie[2].fileno(), lie[3])]):
+                    self.assertIn("is no ruptimed that this one can take over",
+                                  self.refused("-l", url, "--takeover=" + self.next))
+                os.unlink(self.next)
+            # As if a service manager had brought it: then its name is not the new one's.
+            with OldServer(self.next, [("", other, stream.fileno(), victim)]):
+                new = self.start(url)
+                self.assertEqual(new.stop(), 0)
+            self.assertTrue(os.path.exists(self.path("other")))
+
+    def test_an_old_server_that_drips(self):
+        """A start is not held up for longer by many listeners."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            address = "tcp://127.0.0.1:%d" % listener.getsockname()[1]
+            with OldServer(self.next, 30 * [(address, address, listener.fileno(), None)],
+                           pause=0.5):
+                start = time.monotonic()
+                self.assertIn("does not answer in time", self.refused(
+                    "-l", "tcp://127.0.0.1:0", "--takeover=" + self.next))
+                self.assertLess(time.monotonic() - start, 6 + 2 * harness.SLOW)
 
     @unittest.skipIf(os.geteuid() != 0, "needs root, to be another user")
     def test_another_user_is_refused(self):

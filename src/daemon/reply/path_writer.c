@@ -116,7 +116,8 @@ static void *path_writer_main(void *argument)
 	pthread_setname_np(pthread_self(), name);
 	pthread_mutex_lock(&writer->lock);
 	while (more) {
-		struct path_lane *lane = writer->abandoned ? NULL : path_lanes_waiting(&writer->lanes);
+		struct path_lane *lane =
+			writer->abandoned ? NULL : path_lanes_waiting(&writer->lanes);
 
 		if (lane) {
 			serve(thread, lane);
@@ -231,8 +232,8 @@ static struct request *copy(struct path_writer *writer, const struct request *re
  * Put answers to FIRST and to those after it that have the same owner into LANE. Returns the first
  * that was left: NULL, of another owner, or because there is no room. Lock held.
  */
-static struct request *enqueue(struct path_writer *writer, struct path_lane *lane, struct request *first,
-	const struct uptime_line *line, uint64_t until_ns)
+static struct request *enqueue(struct path_writer *writer, struct path_lane *lane,
+	struct request *first, const struct uptime_line *line, uint64_t until_ns)
 {
 	const struct path_owner owner = path_owner_of(first);
 	struct path_task *task = malloc(sizeof(*task));
@@ -241,7 +242,8 @@ static struct request *enqueue(struct path_writer *writer, struct path_lane *lan
 
 	while (task && request) {
 		const struct path_owner other = path_owner_of(request);
-		struct request *made = path_owner_is_same(&owner, &other) ? copy(writer, request) : NULL;
+		struct request *made =
+			path_owner_is_same(&owner, &other) ? copy(writer, request) : NULL;
 
 		if (!made) {
 			break;

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/io.h"
 #include "common/resolve.h"
 #include "daemon/listen/udp_socket.h"
@@ -18,6 +19,9 @@
 
 /* The old server lets go of its listeners at once. */
 #define RELEASE_MS 5000
+
+/* How long it may take to give them, however many there are. */
+#define GIVE_NS (5 * CLOCK_S)
 
 struct given {
 	struct address asked;
@@ -87,6 +91,13 @@ static bool parse(const char *text, struct address *address)
 	       address_parse(address, text, strlen(text), &why) == 0;
 }
 
+/* A name that was not asked for must never be removed as ours. */
+static bool is_for(const struct address *bound, const struct address *asked)
+{
+	return bound->scheme == asked->scheme && bound->key == asked->key &&
+	       strcmp(bound->path, asked->path) == 0;
+}
+
 /* Takes *FD. */
 static int keep(struct takeover_claim *claim, const struct takeover_listener *said, int *fd)
 {
@@ -95,7 +106,8 @@ static int keep(struct takeover_claim *claim, const struct takeover_listener *sa
 	given->said = *said;
 	given->is_asked = said->asked[0] != '\0';
 	if (!parse(said->bound, &given->bound) ||
-	    (given->is_asked && !parse(said->asked, &given->asked)) ||
+	    (given->is_asked &&
+		    (!parse(said->asked, &given->asked) || !is_for(&given->bound, &given->asked))) ||
 	    (*fd < 0) != (given->bound.scheme == ADDRESS_MSGQ) ||
 	    (*fd >= 0 && !is_right(*fd, &given->bound))) {
 		io_close(fd);
@@ -124,6 +136,7 @@ static int receive(struct takeover_claim *claim, struct takeover_message *messag
 
 static int receive_all(struct takeover_claim *claim)
 {
+	uint64_t end_ns = clock_now_ns() + GIVE_NS;
 	struct takeover_message message;
 	unsigned count;
 	int passed_fd;
@@ -140,7 +153,10 @@ static int receive_all(struct takeover_claim *claim)
 		return -1;
 	}
 	while (claim->count < count) {
-		if (receive(claim, &message, &passed_fd, TAKEOVER_LISTENER, TAKEOVER_STEP_MS) < 0 ||
+		int left_ms = clock_poll_ms(end_ns);
+		int wait_ms = left_ms < TAKEOVER_STEP_MS ? left_ms : TAKEOVER_STEP_MS;
+
+		if (receive(claim, &message, &passed_fd, TAKEOVER_LISTENER, wait_ms) < 0 ||
 		    keep(claim, &message.listener, &passed_fd) < 0) {
 			return -1;
 		}
@@ -249,8 +265,9 @@ int takeover_claim_take(struct takeover_claim *claim, struct listener_set *set,
 			continue;
 		}
 		listener = listener_append(set, &given->bound, &given->asked, &given->fd);
-		if (!listener ||
-		    (!address_is_inet(&given->bound) && open_directory(listener) < 0)) {
+		/* The name of one that a manager brought is the manager's. */
+		if (!listener || (asked && !address_is_inet(&given->bound) &&
+					 open_directory(listener) < 0)) {
 			return -1;
 		}
 		/* Until the old server lets go of it; or for ever. */
