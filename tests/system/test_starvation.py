@@ -24,6 +24,13 @@ RELIEF_S = 0.15 if clients.LONG else 0.5
 RUN_S = 1
 
 
+def cpu_s(pid):
+    """Seconds of processor time that PID has used, all its threads together."""
+    with open("/proc/%d/stat" % pid, encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def acceptor_cpu_s(pid):
     """Seconds of processor time that the acceptor of PID has used."""
     for task in os.listdir("/proc/%d/task" % pid):
@@ -183,6 +190,29 @@ class Starvation(unittest.TestCase):
             for sock in staying:
                 sock.close()
             self.expect_relief(daemon, self.ask_timed(daemon))
+
+    def test_scrapers_that_wait(self):
+        """No thread spins for them, either, and they are answered afterwards."""
+        self.command("sleep %g; exec uptime" % (2 * RUN_S))
+        with self.daemon("--run-timeout=1m", "--metrics=tcp://127.0.0.1:0") as daemon:
+            host, port = clients.split("tcp://" + daemon.wait_log("metrics tcp://(\\S+)")[1])
+            waiting = [self.connect(daemon) for _ in range(2 * LIMIT)]
+            daemon.wait_log("accepting pauses: ")
+            scrapers = [self.stack.enter_context(socket.create_connection((host, port)))
+                        for _ in range(3)]
+            for sock in scrapers:
+                sock.settimeout(10 * harness.SLOW)
+                sock.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            daemon.wait_log("accepting scrapers pauses: ")
+            start, start_cpu = time.monotonic(), cpu_s(daemon.pid)
+            harness.let_pass(RUN_S)
+            share = (cpu_s(daemon.pid) - start_cpu) / (time.monotonic() - start)
+            print("# all threads %.1f %% of a core" % (100 * share), flush=True)
+            self.assertLess(share, 0.1)
+            for sock in waiting:
+                sock.close()
+            for sock in scrapers:
+                self.assertIn(b" 200 OK", clients.read_to_end(sock))
 
     def test_descriptors_that_are_passed(self):
         """Each client gets its line once there is a descriptor, or is told the true reason."""

@@ -9,8 +9,9 @@
 
 #include "common/prefix.h"
 #include "common/thread.h"
+#include "daemon/metrics/scrapers.h"
 
-/* Of each listener. A client that stalls keeps its place for so long. */
+/* Of all listeners. A client that stalls keeps its place for so long. */
 #define CONNECTIONS_MAX	   32
 #define CONNECTIONS_SOURCE 16
 #define TIMEOUT_S	   5
@@ -20,8 +21,8 @@ struct metrics {
 	struct metrics_source source;
 	pthread_mutex_t lock;		/* of the source: one caller at a time */
 	struct access access;
-	unsigned count;
-	struct MHD_Daemon *servers[];
+	struct MHD_Daemon *server;
+	struct scrapers *scrapers;
 };
 
 bool metrics_is_built_in(void)
@@ -136,24 +137,28 @@ static enum MHD_Result may_ask(void *context, const struct sockaddr *peer, sockl
 	return access_allows(&metrics->access, &address) ? MHD_YES : MHD_NO;
 }
 
-static struct MHD_Daemon *serve(struct metrics *metrics, int listen_fd)
+static bool has_room(void *context)
 {
-	return MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0,
-		may_ask, metrics, answer, metrics,
-		MHD_OPTION_LISTEN_SOCKET, listen_fd,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_SOURCE,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_BYTES,
-		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES,
-		MHD_OPTION_END);
+	struct metrics *metrics = context;
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(metrics->server, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return !info || info->num_connections < CONNECTIONS_MAX;
+}
+
+static void take(void *context, int conn_fd, const struct sockaddr *peer, socklen_t len)
+{
+	struct metrics *metrics = context;
+
+	/* It closes the connection if that is one too many. */
+	(void)MHD_add_connection(metrics->server, conn_fd, peer, len);
 }
 
 struct metrics *metrics_start(const struct listener_set *listeners, const struct settings *settings,
 	const struct metrics_source *source)
 {
-	struct metrics *metrics =
-		calloc(1, sizeof(*metrics) + listeners->count * sizeof(metrics->servers[0]));
+	struct metrics *metrics = calloc(1, sizeof(*metrics));
+	const struct scrapers_taker taker = { metrics, has_room, take };
 
 	if (!metrics) {
 		return NULL;
@@ -161,17 +166,23 @@ struct metrics *metrics_start(const struct listener_set *listeners, const struct
 	metrics->source = *source;
 	pthread_mutex_init(&metrics->lock, NULL);
 	access_init(&metrics->access, settings);
-	for (unsigned i = 0; i < listeners->count; i++) {
-		struct MHD_Daemon *server = serve(metrics, listeners->all[i].fd);
+	errno = 0;
+	metrics->server = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+				MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
+		0, may_ask, metrics, answer, metrics,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_SOURCE,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_BYTES,
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES,
+		MHD_OPTION_END);
+	metrics->scrapers = metrics->server ? scrapers_start(listeners, &taker) : NULL;
+	if (!metrics->scrapers) {
+		int error = errno ? errno : EIO;
 
-		if (!server) {
-			int error = errno ? errno : EIO;
-
-			metrics_stop(metrics);
-			errno = error;
-			return NULL;
-		}
-		metrics->servers[metrics->count++] = server;
+		metrics_stop(metrics);
+		errno = error;
+		return NULL;
 	}
 	return metrics;
 }
@@ -181,10 +192,9 @@ void metrics_stop(struct metrics *metrics)
 	if (!metrics) {
 		return;
 	}
-	for (unsigned i = 0; i < metrics->count; i++) {
-		/* Takes the listener back, which its owner closes. */
-		(void)MHD_quiesce_daemon(metrics->servers[i]);
-		MHD_stop_daemon(metrics->servers[i]);
+	scrapers_stop(metrics->scrapers);
+	if (metrics->server) {
+		MHD_stop_daemon(metrics->server);
 	}
 	pthread_mutex_destroy(&metrics->lock);
 	free(metrics);

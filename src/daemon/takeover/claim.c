@@ -107,7 +107,8 @@ static int keep(struct takeover_claim *claim, const struct takeover_listener *sa
 	given->is_asked = said->asked[0] != '\0';
 	if (!parse(said->bound, &given->bound) ||
 	    (given->is_asked &&
-		    (!parse(said->asked, &given->asked) || !is_for(&given->bound, &given->asked))) ||
+		    (!parse(said->asked, &given->asked) ||
+			    !is_for(&given->bound, &given->asked))) ||
 	    (*fd < 0) != (given->bound.scheme == ADDRESS_MSGQ) ||
 	    (*fd >= 0 && !is_right(*fd, &given->bound))) {
 		io_close(fd);
