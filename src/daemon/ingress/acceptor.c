@@ -315,9 +315,16 @@ static void accept_all(struct ingress *acceptor, const struct listener *listener
 	int pause_ms = 0;
 	enum turn turn = TURN_OVER;
 
-	/* Without a descriptor to spare accept() fails whether a connection waits or not. */
+	/*
+	 * Without a descriptor to spare accept() fails whether a connection waits or not, and a
+	 * UNIX listener that is shut is always ready. Where no connection is open, there will be
+	 * none to spare.
+	 */
 	while (turn != TURN_EMPTY && turn != TURN_FAILED && poll(&waiting, 1, 0) > 0) {
 		turn = accept_turn(acceptor, listener);
+		if (turn == TURN_STARVED && !connections_open(acceptor->connections)) {
+			break;
+		}
 		pause_ms = turn == TURN_STARVED ? next_pause_ms(acceptor->state, pause_ms) : 0;
 		poll(NULL, 0, pause_ms);
 	}

@@ -203,6 +203,9 @@ static int open_bound(int fd, const struct place *place, const char **why)
 		return path_fd;
 	}
 	path_fd = openat(place->dir_fd, place->bound, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (path_fd < 0 && io_is_shortage(errno)) {
+		return -1;
+	}
 	if (path_fd >= 0 && fstat(path_fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
 	    st.st_uid == geteuid() && st.st_nlink == 1) {
 		return path_fd;
@@ -214,12 +217,17 @@ static int open_bound(int fd, const struct place *place, const char **why)
 }
 
 /* Through the descriptor's link, since no call takes an O_PATH descriptor before Linux 6.6. */
-static int set_mode(int path_fd, mode_t mode)
+static int set_mode(int path_fd, mode_t mode, const char **why)
 {
 	char link[64];
+	int result;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
-	return chmod(link, mode);
+	result = chmod(link, mode);
+	if (result < 0 && errno == ENOENT) {
+		*why = "its mode cannot be set without /proc";
+	}
+	return result;
 }
 
 /*
@@ -245,7 +253,7 @@ static int bind_and_permit(int fd, const struct place *place, const struct addre
 	}
 	if ((other && fchownat(path_fd, "", owners->uid, owners->gid, AT_EMPTY_PATH) < 0) ||
 	    fstat(path_fd, &st) < 0 ||
-	    ((st.st_mode & 07777) != mode && set_mode(path_fd, mode) < 0)) {
+	    ((st.st_mode & 07777) != mode && set_mode(path_fd, mode, why) < 0)) {
 		io_close(&path_fd);
 	}
 	return path_fd;

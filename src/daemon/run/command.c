@@ -258,6 +258,10 @@ static bool run_once(const struct command *command, uint64_t timeout_ns,
 	bool is_stale;
 	int error = start(&run, command);
 
+	if (error == ENOENT && access("/dev/null", F_OK) < 0) {
+		fail(result, "the command cannot be run: there is no /dev/null");
+		return true;
+	}
 	if (error) {
 		fail(result, "the command cannot be run: %s", strerror(error));
 		return true;

@@ -57,7 +57,7 @@ static const char *settle(struct keeper *keeper, int run_fd)
 	const struct runner_config *config = keeper->config;
 
 	if (settle_descriptors(run_fd, keeper->report_fd) < 0) {
-		return "close_range";
+		return "dup3";
 	}
 	keeper->report_fd = MESSAGE_REPORT_FD;
 	keeper->child_fd = children_watch();
