@@ -10,7 +10,8 @@ PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 BPF_LOAD, BPF_JUMP_EQUAL, BPF_RETURN = 0x20, 0x15, 0x06
 SECCOMP_RET_ERRNO, SECCOMP_RET_ALLOW = 0x00050000, 0x7fff0000
 
-NUMBERS = {"x86_64": {"accept4": 288}, "aarch64": {"accept4": 242}, "riscv64": {"accept4": 242}}
+GENERIC = {"accept4": 242, "msgrcv": 188}
+NUMBERS = {"x86_64": {"accept4": 288, "msgrcv": 70}, "aarch64": GENERIC, "riscv64": GENERIC}
 
 
 def refuse(name, error):

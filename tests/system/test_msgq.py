@@ -16,6 +16,7 @@ import clients
 import harness
 import local_clients as local
 import namespaces
+import refusal
 
 ROUNDS = 200 if clients.LONG else 30
 POISON = clients.some(20000, 100000)
@@ -396,6 +397,15 @@ class Vandals(Queues):
         self.assertLess(self.cpu_s(daemon) - used, 0.2)
         local.remove(local.msgget(self.key))
         local.ask_msgq(self.key)
+
+    def test_receiving_is_refused(self):
+        """By a container's profile: the true reason is told, without a spin."""
+        daemon = self.serve(preexec_fn=refusal.refuse("msgrcv", errno.EPERM))
+        daemon.wait_log("receiving from message queue id %d fails: Operation not permitted" %
+                        local.msgget(self.key))
+        used = self.cpu_s(daemon)
+        harness.let_pass(0.5)
+        self.assertLess(self.cpu_s(daemon) - used, 0.2)
 
     def test_poison(self):
         """Random bytes, types and lengths, from nobody, on a queue for all."""

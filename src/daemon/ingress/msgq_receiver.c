@@ -75,22 +75,26 @@ static void forward(struct msgq_receiver *receiver, int count)
 	}
 }
 
-/* The queue was removed under us, or taken from us. */
+/* The queue was removed under us, or taken from us; or the kernel refuses to receive. */
 static void recover(struct msgq_receiver *receiver)
 {
 	static struct log_limit limit;
+	const int error = errno;
 	struct pollfd stop = { .fd = receiver->stop_fd, .events = POLLIN };
 	int old_id = msgq_id(receiver->msgq);
 
 	if (poll(&stop, 1, receiver->pause_ms) != 0) {
 		return;
 	}
-	if (msgq_reopen(receiver->msgq) == 0) {
-		log_limited(&limit, "message queue id %d is gone; it is now id %d", old_id,
-			msgq_id(receiver->msgq));
-	} else {
+	if (msgq_reopen(receiver->msgq) < 0) {
 		log_limited(&limit, "message queue id %d is gone, and a new one: %s", old_id,
 			strerror(errno));
+	} else if (msgq_id(receiver->msgq) == old_id) {
+		log_limited(&limit, "receiving from message queue id %d fails: %s", old_id,
+			strerror(error));
+	} else {
+		log_limited(&limit, "message queue id %d is gone; it is now id %d", old_id,
+			msgq_id(receiver->msgq));
 	}
 	receiver->pause_ms = receiver->pause_ms ? 2 * receiver->pause_ms : PAUSE_MIN_MS;
 	if (receiver->pause_ms > PAUSE_MAX_MS) {
