@@ -87,6 +87,8 @@ class OddMachines(local.Sockets):
 
     @unittest.skipIf(os.geteuid() != 0, "needs root, for name spaces")
     def test_without_proc(self):
+        if harness.is_built_with("__asan_init") or harness.is_built_with("__tsan_init"):
+            self.skipTest("the sanitizer needs it")
         prepare = in_mount_table(lambda: call("umount2", b"/proc", MNT_DETACH))
         self.assertIn("its mode cannot be set without /proc", self.refused(
             "-l", self.url("unix", keys="?user=1"), preexec_fn=prepare))
