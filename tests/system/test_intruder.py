@@ -143,7 +143,9 @@ class Surroundings:
         os.waitpid(self.pid, 0)
         libc.shmctl(libc.shmget(self.key, 0, 0), 0, None)
         libc.semctl(libc.semget(self.key, 0, 0), 0, 0)
-        libc.msgctl(libc.msgget(self.key, 0), 0, None)
+        # The server's own, too, which is killed.
+        for key in (self.key, self.key + 1, self.key + 1 | xsi.REPLY_BIT):
+            libc.msgctl(libc.msgget(key, 0), 0, None)
         for name in os.listdir("/dev/shm"):
             if name == "intruder":
                 os.unlink("/dev/shm/intruder")
