@@ -20,7 +20,6 @@ import re
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -96,14 +95,6 @@ def fake_command(directory, script, name="uptime"):
     os.chmod(path + ".new", 0o755)
     os.rename(path + ".new", path)
     return path
-
-
-def free_port(kind=socket.SOCK_STREAM, host="127.0.0.1"):
-    """A port nobody listens at now. Prefer port 0 where a program can tell what it got."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, kind) as sock:
-        sock.bind((host, 0))
-        return sock.getsockname()[1]
 
 
 def environment(env=None):

@@ -15,6 +15,7 @@ import time
 import unittest
 
 import harness
+import ports
 from oddserver import BENCH, OddServer, addresses, bench, finish, queue_address, start
 
 QUICK = ("-d", "400ms", "--warmup=50ms")
@@ -145,16 +146,16 @@ class Faults(unittest.TestCase):
             self.assertEqual((status, got[where]), (2, {name: got["sent"]}))
 
     def test_nobody_there(self):
-        port = harness.free_port()
-        for address, name in (("tcp://127.0.0.1:%d" % port, "refused"),
-                              ("udp://127.0.0.1:%d" % port, "refused"),
-                              ("unix:///nonexistent/socket", "not-there"),
-                              ("fdpass:///nonexistent/socket", "not-there"),
-                              ("unix-dgram:///nonexistent/socket", "not-there"),
-                              (queue_address(), "not-there")):
-            with self.subTest(address=address):
-                status, got = bench(*self.LOAD, address)
-                self.assertEqual((status, got["errors"]), (2, {name: got["sent"]}))
+        with ports.refusing() as port:
+            for address, name in (("tcp://127.0.0.1:%d" % port, "refused"),
+                                  ("udp://127.0.0.1:%d" % port, "refused"),
+                                  ("unix:///nonexistent/socket", "not-there"),
+                                  ("fdpass:///nonexistent/socket", "not-there"),
+                                  ("unix-dgram:///nonexistent/socket", "not-there"),
+                                  (queue_address(), "not-there")):
+                with self.subTest(address=address):
+                    status, got = bench(*self.LOAD, address)
+                    self.assertEqual((status, got["errors"]), (2, {name: got["sent"]}))
 
     def test_late_answers(self):
         for options in ((), ("--plain",)):

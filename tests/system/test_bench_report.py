@@ -7,6 +7,7 @@ import re
 import unittest
 
 import harness
+import ports
 from oddserver import BENCH, OddServer, bench
 
 SCHEMA = os.path.join(harness.SOURCE_DIR, "doc", "ruptime-bench.schema.json")
@@ -65,7 +66,8 @@ class Json(unittest.TestCase):
             self.check("-c", "2", *quick, "--vs=" + b.address, a.address)
             # A rate that is too high is over with its last time-out.
             self.check("--find-max=p50<1s", "-c", "2", "-d", "50ms", "--timeout=100ms", a.address)
-        self.check("-c", "2", *quick, "tcp://127.0.0.1:%d" % harness.free_port())
+        with ports.refusing() as port:
+            self.check("-c", "2", *quick, "tcp://127.0.0.1:%d" % port)
 
     def test_the_checker_finds_faults(self):
         with open(SCHEMA, encoding="utf-8") as text:

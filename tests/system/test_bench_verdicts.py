@@ -5,12 +5,12 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import unittest
 
 import fakes
 import harness
+import ports
 import xsi
 from oddserver import BENCH, OddServer, bench, finish, queue_address, start
 
@@ -66,8 +66,8 @@ class BothSides(unittest.TestCase):
                              "fails less")
 
     def test_what_was_not_measured_fails_the_gate(self):
-        with OddServer("tcp://127.0.0.1:0", "--delay=1ms") as a:
-            unserved = "tcp://127.0.0.1:%d" % harness.free_port()
+        with OddServer("tcp://127.0.0.1:0", "--delay=1ms") as a, ports.refusing() as port:
+            unserved = "tcp://127.0.0.1:%d" % port
             _, got = bench("-c", "1", *SHORT, "--vs=" + unserved, "--fail-if=p99>10s",
                            "--fail-if=A.p99>10s", a.address)
         judged = [condition["judged"] for condition in got["fail_if"]]
@@ -160,10 +160,8 @@ class Errors(unittest.TestCase):
         with fakes.UdpServer(fakes.answer_extended) as server:
             _, got = bench("-r", "500", "-n", "100", "--timeout=500ms", server.url)
             self.assertEqual(got["answered"], 100)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
-            closed.bind(("127.0.0.1", 0))
-            refused = "udp://127.0.0.1:%d" % closed.getsockname()[1]
-        with fakes.UdpServer(fakes.answer_extended) as server:
+        with fakes.UdpServer(fakes.answer_extended) as server, ports.refusing() as port:
+            refused = "udp://127.0.0.1:%d" % port
             _, got = bench("-c", "10", "-n", "100", "--timeout=500ms", server.url, refused)
         self.assertEqual((got["answered"], got["lost"]), (50, 0), got)
         self.assertEqual(got["errors"], {"refused": 50})

@@ -14,6 +14,7 @@ import unittest
 import clients
 import harness
 import namespaces
+import ports
 
 
 def setUpModule():
@@ -45,7 +46,7 @@ class Detached(unittest.TestCase):
         self.syslog.bind("/dev/log")
         self.syslog.settimeout(5 * harness.SLOW)
         self.pid_file = self.directory + "/pid"
-        self.address = "tcp://127.0.0.1:%d" % harness.free_port()
+        self.address = "tcp://127.0.0.1:%d" % ports.free()
         # Orphans become our children, and can be waited for.
         harness.adopt_orphans()
         self.pid = None
@@ -195,7 +196,7 @@ class Detached(unittest.TestCase):
 class Foreground(unittest.TestCase):
     def test_without_standard_descriptors(self):
         """Neither the log nor anything else may go to whatever took the numbers 0 to 2."""
-        port = harness.free_port()
+        port = ports.free()
         process = subprocess.Popen(
             ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", harness.program("ruptimed"), "-v",
              "-l", "tcp://127.0.0.1:%d" % port])

@@ -4,10 +4,12 @@
 import os
 import re
 import signal
+import socket
 import sys
 import unittest
 
 import harness
+import ports
 
 # Says it is ready at the descriptor of the last argument, --ready-fd=N.
 READY = """
@@ -82,6 +84,22 @@ class MakeBelieve(unittest.TestCase):
     def test_killed_by_the_test(self):
         with self.daemon(READY + "exec sleep 60") as daemon:
             self.assertEqual(daemon.stop(signal.SIGKILL), -signal.SIGKILL)
+
+
+class Ports(unittest.TestCase):
+    def test_refusing_port(self):
+        """It stays closed, whatever other programs bind meanwhile."""
+        with ports.refusing() as port:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with self.subTest(kind=kind), socket.socket(type=kind) as client:
+                    client.settimeout(5 * harness.SLOW)
+                    with self.assertRaises(ConnectionRefusedError):
+                        client.connect(("127.0.0.1", port))
+                        client.send(b"?")
+                        client.recv(1)
+                    with socket.socket(type=kind) as taker:
+                        taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                        self.assertRaises(OSError, taker.bind, ("", port))
 
 
 class Signals(unittest.TestCase):

@@ -13,6 +13,7 @@ import urllib.request
 
 import clients
 import harness
+import ports
 
 CONTRIB = os.path.join(harness.SOURCE_DIR, "contrib")
 RULES = os.path.join(CONTRIB, "prometheus", "ruptimed.rules.yml")
@@ -67,7 +68,7 @@ class Prometheus:
 
     def __init__(self, directory, targets):
         self.directory = directory
-        self.port = harness.free_port()
+        self.port = ports.free()
         with open(RULES, encoding="utf-8") as file:
             rules = re.sub(r"\bfor: \w+", "for: 400ms", file.read()).replace("[5m]", "[2s]")
         with open(directory + "/rules.yml", "w", encoding="utf-8") as file:

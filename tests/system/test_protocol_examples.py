@@ -8,6 +8,7 @@ import sys
 import unittest
 
 import harness
+import ports
 import xsi
 
 UPTIME_LINE = r"( [0-9:]+ up .*load average: [0-9., ]+\n)"
@@ -26,7 +27,7 @@ class Examples(unittest.TestCase):
     def test_each_prints_the_line(self):
         key = "0x%x" % xsi.free_key()
         with harness.tempdir() as directory:
-            port = str(harness.free_port())
+            port = str(ports.free())
             urls = ["tcp://127.0.0.1:" + port, "udp://127.0.0.1:" + port, "msgq://" + key]
             urls += ["%s://%s/%s" % (scheme, directory, name) for scheme, name in (
                 ("unix", "stream"), ("unix-seqpacket", "seqpacket"), ("unix-dgram", "dgram"),
