@@ -196,6 +196,14 @@ class Source(unittest.TestCase):
         for module in sorted(modules):
             visit(module, [])
 
+    def test_links_lead_somewhere(self):
+        for path in self.paths:
+            if path.endswith(".md"):
+                for link in re.findall(r"\]\(([^)#:\s]+)\)", read(path)):
+                    target = os.path.join(TOP, os.path.dirname(path), link)
+                    with self.subTest(page=path, link=link):
+                        self.assertTrue(os.path.exists(target))
+
     @unittest.skipUnless(shutil.which("shellcheck"), "shellcheck is not installed")
     def test_shellcheck(self):
         scripts = list(SCRIPTS) + [p for p in self.paths if p.endswith(".sh")]
