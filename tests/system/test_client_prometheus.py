@@ -1,19 +1,13 @@
 # SPDX-License-Identifier: MIT
 """ruptime --targets=prometheus and --prometheus=URL, with a server that answers as Prometheus."""
 
-import contextlib
-import http.server
 import json
-import os
-import re
-import threading
 import unittest
-import urllib.parse
 
+import fakeprometheus
 import harness
 
 RUPTIME = harness.program("ruptime")
-NOW = 1700000000.5
 
 
 def ruptime(*args, **options):
@@ -44,57 +38,19 @@ class Targets(unittest.TestCase):
         self.assertIn("2 of 2 targets left out", done.stderr)
 
 
-def metric(name, value, instance="web1:9784", **labels):
-    return {"metric": {"__name__": name, "instance": instance, "job": "ruptimed"} | labels,
-            "value": [NOW, str(value)]}
-
-
-def host(instance, uptime, users, *loads, **labels):
-    facts = {"uptime_seconds": uptime, "users": users, "load1": loads[0], "load5": loads[1],
-             "load15": loads[2]}
-    return [metric("up", 1, instance, **labels)] + [
-        metric("ruptimed_host_" + name, value, instance, **labels)
-        for name, value in facts.items()]
-
-
 class Fake(unittest.TestCase):
     def setUp(self):
-        with open(os.path.join(harness.BUILD_DIR, "config.log"), encoding="utf-8",
-                  errors="replace") as log:
-            if not re.search(r"^HAVE_PROMETHEUS_TRUE=''", log.read(), re.MULTILINE):
-                self.skipTest("this build has no libcurl or no jansson")
+        if not fakeprometheus.is_built():
+            self.skipTest("this build has no libcurl or no jansson")
 
-    @contextlib.contextmanager
     def server(self, result=None, status=200, body=None):
-        queries = self.queries = []
-        text = body if body is not None else json.dumps(
-            {"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                url = urllib.parse.urlsplit(self.path)
-                queries.append((url.path, urllib.parse.parse_qs(url.query).get("query")))
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_):
-                pass
-
-        with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever)
-            thread.start()
-            try:
-                yield "http://127.0.0.1:%d" % server.server_port
-            finally:
-                server.shutdown()
-                thread.join()
+        self.queries = []
+        return fakeprometheus.serving(result, status, body, queries=self.queries)
 
     def test_table(self):
-        result = host("web1:9784", 273930, 2, 0.01, 0.02, 0.05) + \
-            host("x:9784", 60, 1, 7.5, 1, 1, ruptime_target="udp://db") + \
-            [metric("up", 0, "web2:9784")]
+        result = fakeprometheus.host("web1:9784", 273930, 2, 0.01, 0.02, 0.05) + \
+            fakeprometheus.host("x:9784", 60, 1, 7.5, 1, 1, ruptime_target="udp://db") + \
+            [fakeprometheus.metric("up", 0, "web2:9784")]
         with self.server(result) as url:
             done = ruptime("-l", "--prometheus=" + url + "/")
         self.assertEqual(done.returncode, 1)
@@ -111,20 +67,20 @@ class Fake(unittest.TestCase):
     def test_query(self):
         for words, matchers in ((['dc="x"'], ',dc="x"}'), (['{dc="x",rack=~"7|8"}'],
                                                            ',dc="x",rack=~"7|8"}'), (["{}"], '"}')):
-            with self.server(host("a:1", 60, 0, 1, 1, 1)) as url:
+            with self.server(fakeprometheus.host("a:1", 60, 0, 1, 1, 1)) as url:
                 self.assertEqual(ruptime("--prometheus=" + url, *words).returncode, 0)
             self.assertTrue(self.queries[0][1][0].endswith(matchers), self.queries)
 
     def test_json(self):
-        with self.server(host("a:1", 60, 0, 0.25, 1, 1)) as url:
+        with self.server(fakeprometheus.host("a:1", 60, 0, 0.25, 1, 1)) as url:
             done = ruptime("-J", "--prometheus=" + url)
         row = json.loads(done.stdout)
         self.assertEqual((row["target"], row["status"], row["uptime_seconds"], row["users"],
                           row["load1"], row["line"]), ("a:1", "up", 60, 0, 0.25, None))
 
     def test_node_exporter(self):
-        result = [metric("up", 1), metric("node_boot_time_seconds", NOW - 7200),
-                  metric("node_load1", 3), metric("node_load5", 2), metric("node_load15", 1)]
+        result = [fakeprometheus.metric("up", 1), fakeprometheus.metric("node_boot_time_seconds", fakeprometheus.NOW - 7200),
+                  fakeprometheus.metric("node_load1", 3), fakeprometheus.metric("node_load5", 2), fakeprometheus.metric("node_load15", 1)]
         with self.server(result) as url:
             done = ruptime("--prometheus=" + url, 'job="node"')
         self.assertEqual(done.stdout, "web1:9784  up 2:00,  load 3.00, 2.00, 1.00\n")
@@ -146,7 +102,7 @@ class Fake(unittest.TestCase):
                                  (4, "", "ruptime: %s: %s\n" % (url, reason)))
 
     def test_values_that_are_none(self):
-        result = host("a:1", "NaN", "+Inf", "x", 1, 1)
+        result = fakeprometheus.host("a:1", "NaN", "+Inf", "x", 1, 1)
         with self.server(result) as url:
             done = ruptime("-J", "--prometheus=" + url)
         row = json.loads(done.stdout)
