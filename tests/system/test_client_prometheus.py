@@ -6,6 +6,7 @@ import unittest
 
 import fakeprometheus
 import harness
+from fakeprometheus import NOW, host, metric
 
 RUPTIME = harness.program("ruptime")
 
@@ -48,9 +49,9 @@ class Fake(unittest.TestCase):
         return fakeprometheus.serving(result, status, body, queries=self.queries)
 
     def test_table(self):
-        result = fakeprometheus.host("web1:9784", 273930, 2, 0.01, 0.02, 0.05) + \
-            fakeprometheus.host("x:9784", 60, 1, 7.5, 1, 1, ruptime_target="udp://db") + \
-            [fakeprometheus.metric("up", 0, "web2:9784")]
+        result = host("web1:9784", 273930, 2, 0.01, 0.02, 0.05) + \
+            host("x:9784", 60, 1, 7.5, 1, 1, ruptime_target="udp://db") + \
+            [metric("up", 0, "web2:9784")]
         with self.server(result) as url:
             done = ruptime("-l", "--prometheus=" + url + "/")
         self.assertEqual(done.returncode, 1)
@@ -67,20 +68,20 @@ class Fake(unittest.TestCase):
     def test_query(self):
         for words, matchers in ((['dc="x"'], ',dc="x"}'), (['{dc="x",rack=~"7|8"}'],
                                                            ',dc="x",rack=~"7|8"}'), (["{}"], '"}')):
-            with self.server(fakeprometheus.host("a:1", 60, 0, 1, 1, 1)) as url:
+            with self.server(host("a:1", 60, 0, 1, 1, 1)) as url:
                 self.assertEqual(ruptime("--prometheus=" + url, *words).returncode, 0)
             self.assertTrue(self.queries[0][1][0].endswith(matchers), self.queries)
 
     def test_json(self):
-        with self.server(fakeprometheus.host("a:1", 60, 0, 0.25, 1, 1)) as url:
+        with self.server(host("a:1", 60, 0, 0.25, 1, 1)) as url:
             done = ruptime("-J", "--prometheus=" + url)
         row = json.loads(done.stdout)
         self.assertEqual((row["target"], row["status"], row["uptime_seconds"], row["users"],
                           row["load1"], row["line"]), ("a:1", "up", 60, 0, 0.25, None))
 
     def test_node_exporter(self):
-        result = [fakeprometheus.metric("up", 1), fakeprometheus.metric("node_boot_time_seconds", fakeprometheus.NOW - 7200),
-                  fakeprometheus.metric("node_load1", 3), fakeprometheus.metric("node_load5", 2), fakeprometheus.metric("node_load15", 1)]
+        result = [metric("up", 1), metric("node_boot_time_seconds", NOW - 7200),
+                  metric("node_load1", 3), metric("node_load5", 2), metric("node_load15", 1)]
         with self.server(result) as url:
             done = ruptime("--prometheus=" + url, 'job="node"')
         self.assertEqual(done.stdout, "web1:9784  up 2:00,  load 3.00, 2.00, 1.00\n")
@@ -102,7 +103,7 @@ class Fake(unittest.TestCase):
                                  (4, "", "ruptime: %s: %s\n" % (url, reason)))
 
     def test_values_that_are_none(self):
-        result = fakeprometheus.host("a:1", "NaN", "+Inf", "x", 1, 1)
+        result = host("a:1", "NaN", "+Inf", "x", 1, 1)
         with self.server(result) as url:
             done = ruptime("-J", "--prometheus=" + url)
         row = json.loads(done.stdout)

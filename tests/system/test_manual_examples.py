@@ -24,11 +24,14 @@ PAGES = ("ruptimed.8", "ruptimed.conf.5", "ruptime.1", "ruptime-bench.1")
 PROGRAMS = ("ruptimed", "ruptime", "ruptime-bench")
 WEB = 300
 # They go on until they are told to end.
-SERVES = re.compile(r"^(ruptimed (?!.*(-D|-config\b))|tcpserver |systemd-socket-activate |socat TCP-L|"
-                    r"ruptime -w|ruptime .*--watch)")
+SERVES = re.compile(r"^(ruptimed (?!.*(-D|-config\b))|tcpserver |systemd-socket-activate |"
+                    r"socat TCP-L|ruptime -w|ruptime .*--watch)")
 OTHERS = ("jq", "nc", "pidof", "tcpserver", "systemd-socket-activate", "socat", "curl")
 DEAD, DEAD_PORT = "2001:db8::7", 9000
-HOSTS_FILE = "@web: web[001-300].example\n@rack7: web[001-004].example\n@rack8: web[005-008].example\n"
+HOSTS_FILE = """@web: web[001-300].example
+@rack7: web[001-004].example
+@rack8: web[005-008].example
+"""
 BAD_CONFIG = "# here\n\nworkers = many\n"
 GOOD_CONFIG = "# here\n" + 5 * "\n" + "run-timeout = 500ms\n"
 
@@ -79,7 +82,8 @@ class Example:
             os.symlink(harness.program(program), self.directory + "/bin/" + program)
         self.script("bin/pidof", 'cat "$HOME/run/$1.test"')
         os.remove(self.directory + "/bin/ruptime-bench")
-        self.script("bin/ruptime-bench", "exec '%s' \"$@\" $MORE" % harness.program("ruptime-bench"))
+        self.script("bin/ruptime-bench",
+                    "exec '%s' \"$@\" $MORE" % harness.program("ruptime-bench"))
         self.script("tell", 'echo "$RUPTIME_HOST"')
         self.script("deploy", "true")
         self.write("racks", "@rack7\n@rack8\n")
