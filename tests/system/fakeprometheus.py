@@ -37,7 +37,7 @@ def host(instance, uptime, users, *loads, **labels):
 
 @contextlib.contextmanager
 def serving(result=None, status=200, body=None, *, port=0, queries=None):
-    """One that always answers RESULT, or the bytes BODY. Yields its URL; QUERIES gets the queries."""
+    """One that always answers RESULT, or the bytes BODY. Yields its URL; QUERIES gets what came."""
     text = body if body is not None else json.dumps(
         {"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
 
