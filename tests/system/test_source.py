@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import sys
 import unittest
 
 import harness
@@ -203,6 +204,13 @@ class Source(unittest.TestCase):
                     target = os.path.join(TOP, os.path.dirname(path), link)
                     with self.subTest(page=path, link=link):
                         self.assertTrue(os.path.exists(target))
+
+    def test_picture_shows_the_tables(self):
+        """After a change of doc/benchmarks.md: make pictures."""
+        pictures = os.path.join(TOP, "doc", "pictures")
+        done = harness.run([sys.executable, "-B", os.path.join(pictures, "answers.py")])
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.stdout, read("doc/pictures/answers.svg"))
 
     @unittest.skipUnless(shutil.which("shellcheck"), "shellcheck is not installed")
     def test_shellcheck(self):
