@@ -106,7 +106,8 @@ class Quickstart(unittest.TestCase):
                           sudo='[ "$1" = -v ] || "$@"')
         status, stdout, stderr = self.refused([self.script], fails)
         self.assertEqual((status, stderr), (
-            3, "quickstart: apt-get cannot install what is missing\n"), stdout)
+            3, "quickstart: apt-get cannot install what is missing; what it says stands above\n"),
+            stdout)
         self.assertIn("going on with the package lists that are here", stdout)
         self.assertIn("unreachable", stdout)
 
