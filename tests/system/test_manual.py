@@ -86,6 +86,18 @@ class Manual(unittest.TestCase):
     def test_ruptime_bench(self):
         self.check_options("ruptime-bench")
 
+    def test_sections(self):
+        """Those that users look for, in the usual order."""
+        for name, path in {**PAGES, "ruptimed.conf": "doc/ruptimed.conf.5"}.items():
+            wanted = ["NAME", "DESCRIPTION", "FILES", "EXAMPLES", "SEE ALSO"]
+            if name in PAGES:
+                wanted = ["NAME", "SYNOPSIS", "DESCRIPTION", "SIGNALS", "ENVIRONMENT", "FILES",
+                          "EXIT STATUS", "EXAMPLES", "SEE ALSO"]
+            with self.subTest(name), open(os.path.join(harness.SOURCE_DIR, path),
+                                          encoding="utf-8") as page:
+                titles = re.findall(r"^\.Sh (.*)$", page.read(), re.MULTILINE)
+                self.assertEqual([title for title in titles if title in wanted], wanted)
+
     def test_pages_speak_of_options_that_exist(self):
         names = [n for n in PAGES if os.path.exists(harness.program(n)) and
                  os.path.exists(path_of(n))]
