@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """fixtures/many_hosts: all of 127.0.0.0/8 as hosts, good and bad."""
 
+import fcntl
 import os
+import re
+import select
 import subprocess
 
 import harness
@@ -9,6 +12,25 @@ import harness
 CLASSES = ("dead", "drip", "garbage")
 # What is shown of the one kind of garbage that is a line.
 ESCAPES = "\\x1b[2J\\x1b]0;title\\x07up"
+
+
+def peak_bytes(argv, hosts):
+    """The most memory that ARGV has used when it begins to write, HOSTS being the names it reads.
+
+    It is asked while it writes into a pipe that has no room. The resource usage of a child that has
+    ended would not do: it counts the memory of the process that has started it.
+    """
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          env=harness.environment()) as process:
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        process.stdin.write(hosts.encode())
+        process.stdin.close()
+        assert select.select([process.stdout], [], [], 120 * harness.SLOW)[0]
+        with open("/proc/%d/status" % process.pid, encoding="ascii") as status:
+            peak = int(re.search(r"VmHWM:\s*(\d+) kB", status.read())[1]) * 1024
+        process.stdout.read()
+    assert process.returncode in (0, 1)
+    return peak
 
 
 class ManyHosts:
@@ -31,8 +53,9 @@ class ManyHosts:
         self._popen.wait(10 * harness.SLOW)
         self._popen.stdout.close()
 
-    def host(self, number):
-        return "127.%d.%d.%d:%s" % (1 + (number >> 16), number >> 8 & 255, number & 255, self.port)
+    def host(self, number, network=127):
+        return "%d.%d.%d.%d:%s" % (network, 1 + (number >> 16), number >> 8 & 255, number & 255,
+                                   self.port)
 
     def kind(self, number):
         place = (number & 0xffff) % 100
@@ -41,3 +64,8 @@ class ManyHosts:
                 return name
             place -= self._percents.get(name, 0)
         return "good"
+
+    @staticmethod
+    def garbage(number):
+        """Which of the four kinds of garbage a host sends, counted from 0."""
+        return (number & 0xffff) // 100 % 4
