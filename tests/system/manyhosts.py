@@ -6,12 +6,19 @@ import os
 import re
 import select
 import subprocess
+import unittest
 
 import harness
 
 CLASSES = ("dead", "drip", "garbage")
 # What is shown of the one kind of garbage that is a line.
 ESCAPES = "\\x1b[2J\\x1b]0;title\\x07up"
+
+
+def need_json():
+    """Skip in a build without jansson: there, -J is refused whatever the hosts."""
+    if "jansson" in harness.run([harness.program("ruptime"), "-J", "-f", "/dev/null"]).stderr:
+        raise unittest.SkipTest("this build has no jansson")
 
 
 def peak_bytes(argv, hosts):

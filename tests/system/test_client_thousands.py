@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: MIT
+"""ruptime asks thousands, bad ones among them: who waits for whom, what is said, what it takes."""
+
+import collections
+import contextlib
+import json
+import os
+import pty
+import resource
+import subprocess
+import tempfile
+import time
+import unittest
+
+import harness
+import manyhosts
+from fakes import LINE
+from manyhosts import ManyHosts, need_json
+
+RUPTIME = harness.program("ruptime")
+
+
+def ruptime(*args, **options):
+    return harness.run([RUPTIME, *args], **options)
+
+
+class Thousands(unittest.TestCase):
+    """Where a bad host costs others nothing, and memory and descriptors are bounded."""
+
+    COUNT = 10000 if os.environ.get("RUPTIME_TEST_LONG") else 1000
+
+    @classmethod
+    def setUpClass(cls):
+        need_json()
+
+    def check(self, many, *args, timeout=120):
+        hosts = "".join(many.host(i) + "\n" for i in range(self.COUNT))
+        begun = time.monotonic()
+        done = ruptime("-J", "-f", "-", *args, input=hosts, timeout=timeout)
+        took = time.monotonic() - begun
+        rows = [json.loads(text) for text in done.stdout.splitlines()]
+        self.assertEqual(sorted(r["target"] for r in rows), sorted(hosts.split()))
+        return done, {r["target"]: r for r in rows}, took
+
+    def test_all_good(self):
+        with ManyHosts(LINE) as many:
+            for scheme in ("--udp", "--tcp"):
+                done, rows, _took = self.check(many, scheme)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertTrue(all(r["line"] == LINE.rstrip("\n") for r in rows.values()))
+
+    def rows_as_they_come(self, args, hosts):
+        """What ruptime -J writes, each row with the time it came at; and (its end, its code)."""
+        begun = time.monotonic()
+        with tempfile.TemporaryFile("w+") as names, tempfile.TemporaryFile("w+") as said:
+            names.write("".join(host + "\n" for host in hosts))
+            names.seek(0)
+            with subprocess.Popen([RUPTIME, "-J", "-f", "-", *args], stdin=names, stderr=said,
+                                  stdout=subprocess.PIPE, text=True,
+                                  env=harness.environment()) as client:
+                rows = [(json.loads(text), time.monotonic() - begun) for text in client.stdout]
+            said.seek(0)
+            return rows, said.read(), client.returncode, time.monotonic() - begun
+
+    def bad_ones(self, scheme, garbage):
+        """GARBAGE is what is said of its four kinds; of the first one that is its line."""
+        timeout = 3
+        expected = {"dead": "timed out", "drip": "timed out"}
+        wanted = collections.Counter()
+        with ManyHosts(LINE, dead=10, drip=5, garbage=5) as many:
+            # What is good among them, alone: how long that takes.
+            good = [many.host(i) for i in range(self.COUNT) if many.kind(i) == "good"]
+            rows, said, code, alone = self.rows_as_they_come([scheme], good)
+            self.assertEqual((len(rows), said, code), (len(good), "", 0))
+            hosts = [many.host(i) for i in range(self.COUNT)]
+            rows, said, code, took = self.rows_as_they_come(
+                [scheme, "--tries=1", "--timeout=%ds" % timeout], hosts)
+            self.assertEqual(sorted(row["target"] for row, _at in rows), sorted(hosts))
+            self.assertEqual(code, 1)
+            result = {row["target"]: row for row, _at in rows}
+            for i in range(self.COUNT):
+                row, kind = result[many.host(i)], many.kind(i)
+                if kind == "good":
+                    self.assertEqual(row["line"], LINE.rstrip("\n"), row)
+                    continue
+                reason = expected.get(kind) or garbage[many.garbage(i)]
+                self.assertEqual(row["reason"] or row["line"], reason, row)
+                wanted[row["reason"]] += 1
+        # The good ones wait for none of the bad.
+        last_good = max(at for row, at in rows if row["line"] == LINE.rstrip("\n"))
+        first_late = min(at for row, at in rows if row["reason"] == "timed out")
+        self.assertLess(last_good, first_late)
+        margin = 0.5 if os.environ.get("RUPTIME_TEST_LONG") else 2
+        self.assertLess(took, alone + timeout + margin * harness.SLOW)
+        del wanted[None]
+        self.assertEqual(said, "ruptime: %d of %d hosts are down: %s\n" % (
+            sum(wanted.values()), self.COUNT,
+            ", ".join("%d %s" % (count, reason) for reason, count in
+                      sorted(wanted.items(), key=lambda item: (-item[1], item[0])))))
+        print("# %s: %d good of %d alone in %.2f s, the last one beside the bad after %.2f s, all "
+              "after %.2f s" % (scheme, len(good), self.COUNT, alone, last_good, took))
+
+    def test_bad_ones_over_tcp(self):
+        self.bad_ones("--tcp", [manyhosts.ESCAPES, "line longer than 512 bytes",
+                                "more than one line", "closed without an answer"])
+
+    def test_bad_ones_over_udp(self):
+        self.bad_ones("--udp", [manyhosts.ESCAPES] + 3 * ["timed out"])
+
+    def test_garbage_on_a_terminal(self):
+        with ManyHosts(LINE, garbage=100) as many:
+            hosts = [many.host(i) for i in range(0, 800, 50)]
+            for scheme, down in (("--tcp", 12), ("--udp", 12)):
+                ours, theirs = pty.openpty()
+                with subprocess.Popen([RUPTIME, "-a", "--tries=1", "--timeout=500ms", scheme,
+                                       *hosts], stdout=theirs, stderr=theirs,
+                                      env=harness.environment()) as client:
+                    os.close(theirs)
+                    shown = b""
+                    # A terminal that no process holds any more is an error to its reader.
+                    with contextlib.suppress(OSError):
+                        while piece := os.read(ours, 65536):
+                            shown += piece
+                os.close(ours)
+                self.assertEqual(client.returncode, 1)
+                self.assertEqual(shown.count(b"  down  "), down, shown)
+                self.assertEqual(shown.count(b"  up  "), len(hosts) - down, shown)
+                self.assertNotRegex(shown, rb"[^ -~\r\n]")
+
+    def test_bad_network(self):
+        """Requests and answers are lost, one in ten; answers come twice, late, and from others."""
+        count = 100000 if os.environ.get("RUPTIME_TEST_LONG") else 2000
+        seed = int(os.environ.get("RUPTIME_TEST_SEED") or 1)
+        with ManyHosts(LINE, lost=10, doubled=10, late=20, forged=20, seed=seed) as many:
+            hosts = "".join(many.host(i) + "\n" for i in range(count))
+            done = ruptime("-J", "--udp", "-f", "-", input=hosts, timeout=120)
+        rows = [json.loads(text) for text in done.stdout.splitlines()]
+        self.assertEqual(sorted(r["target"] for r in rows), sorted(hosts.split()))
+        lines = [r["line"] for r in rows if r["status"] == "up"]
+        self.assertEqual(set(lines), {LINE.rstrip("\n")}, "seed %d" % seed)
+        self.assertGreaterEqual(len(lines), 0.9999 * count, "seed %d" % seed)
+
+    def test_few_descriptors(self):
+        """Those that find no descriptor wait for those that have one."""
+        with ManyHosts(LINE) as many:
+            def lower():
+                resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+
+            hosts = "".join(many.host(i) + "\n" for i in range(300))
+            done = ruptime("-J", "-f", "-", input=hosts, preexec_fn=lower)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(done.stdout.splitlines()), 300)
+
+    def test_few_at_a_time(self):
+        with ManyHosts(LINE, dead=50) as many:
+            hosts = "".join(many.host(i) + "\n" for i in range(20))
+            begun = time.monotonic()
+            done = ruptime("-j", "5", "-f", "-", "--tries=1", "--timeout=500ms", "--tcp", "-J",
+                           input=hosts)
+            took = time.monotonic() - begun
+        # Four times five: hosts 0 to 19 are among the dead.
+        self.assertEqual(done.stdout.count('"down"'), 20)
+        self.assertGreaterEqual(took, 2)
+
+    def test_interval(self):
+        with ManyHosts(LINE) as many:
+            hosts = "".join(many.host(i) + "\n" for i in range(21))
+            begun = time.monotonic()
+            done = ruptime("-i", "25ms", "--udp", "-f", "-", input=hosts)
+            took = time.monotonic() - begun
+        self.assertEqual(done.returncode, 0)
+        self.assertGreaterEqual(took, 20 * 0.025)
+
+    @unittest.skipIf(harness.SLOW > 1, "a sanitizer has memory of its own")
+    def test_memory(self):
+        """Flat: what ten times as many take more is what is known of each."""
+        least = self.COUNT
+        with ManyHosts(LINE) as many:
+            for scheme in ("--udp", "--tcp"):
+                peaks = [manyhosts.peak_bytes([RUPTIME, scheme, "-f", "-"],
+                                              "".join(many.host(i) + "\n" for i in range(count)))
+                         for count in (least, 10 * least)]
+                print("# %s: %.1f MiB for %d, %.1f MiB for %d" % (
+                    scheme, peaks[0] / 2**20, least, peaks[1] / 2**20, 10 * least))
+                self.assertLess(peaks[1], 64 << 20, scheme)
+                if least == 10000:
+                    self.assertLess(peaks[1] - peaks[0], 9 * least * 400, scheme)
+
+    @unittest.skipUnless(os.environ.get("RUPTIME_TEST_LONG"), "a part of make check-long")
+    def test_a_hundred_thousand_with_few_descriptors(self):
+        def lower():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+
+        with ManyHosts(LINE) as many:
+            hosts = "".join(many.host(i) + "\n" for i in range(100000))
+            for scheme in ("--udp", "--tcp"):
+                done = ruptime("--csv", scheme, "-f", "-", input=hosts, timeout=120,
+                               preexec_fn=lower)
+                self.assertEqual((done.returncode, done.stderr), (0, ""), scheme)
+                self.assertEqual(done.stdout.count(",up,"), 100000)
+
+
+class Cost(unittest.TestCase):
+    """Beside a loop that does nothing but the system calls; see also bench/fleet.py."""
+
+    COUNT = 10000
+    ROUNDS = 8
+
+    def bare(self, many, scheme):
+        done = harness.run([os.path.join(harness.BUILD_DIR, "tests", "fixtures", "bare_fleet"),
+                            scheme, many.port, str(self.COUNT)])
+        answered, took = done.stdout.split()
+        self.assertEqual(int(answered), self.COUNT)
+        return float(took)
+
+    def ours(self, many, scheme, hosts):
+        begun = time.monotonic()
+        done = ruptime("--" + scheme, "-f", "-", input=hosts, stdout=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 0)
+        return time.monotonic() - begun
+
+    @unittest.skipUnless(os.environ.get("RUPTIME_TEST_LONG"), "a part of make check-long")
+    def test_at_most_twice_a_bare_loop(self):
+        for scheme in ("udp", "tcp"):
+            with ManyHosts(LINE) as many:
+                hosts = "".join(many.host(i) + "\n" for i in range(self.COUNT))
+                rounds = [(self.bare(many, scheme), self.ours(many, scheme, hosts))
+                          for _ in range(self.ROUNDS)]
+            # What others do on the machine only adds to it.
+            bare, ours = (min(column) for column in zip(*rounds))
+            self.assertLessEqual(ours, 2 * bare, scheme)
+
+
+if __name__ == "__main__":
+    harness.main()
