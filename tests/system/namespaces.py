@@ -51,6 +51,12 @@ def _loopback_up():
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
 
 
+def unshare_network():
+    """Move this thread to a new network that has nothing but a loopback."""
+    _unshare(CLONE_NEWNET)
+    _loopback_up()
+
+
 def enter():
     """Move this process, for good, to a network with nothing but a loopback and to a mount table
     of its own. For setUpModule(): skips the module where that is not permitted."""
@@ -97,9 +103,8 @@ class Outside:
         if not shutil.which("ip") or not shutil.which("nsenter"):
             raise unittest.SkipTest("no ip(8) or nsenter(1) here")
         self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        _unshare(CLONE_NEWNET)
+        unshare_network()
         self._there = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        _loopback_up()
         self._enter(self._home)
         self._path = "/proc/%d/fd/%d" % (os.getpid(), self._there)
         try:

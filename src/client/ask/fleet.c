@@ -24,6 +24,9 @@
 
 #define EVENTS 256
 
+/* Requests that a host is sent in a round, about: a try, and its repetition. */
+#define ROUND_REQUESTS 2
+
 /* Threads that look names up. */
 #define LOOK_UPS_MAX 16
 
@@ -58,6 +61,7 @@ struct fleet {
 	struct backlog named;		/* targets that wait for the resolver */
 	const struct targets *targets;
 	size_t next;			/* target to begin with */
+	bool *has_nonces;		/* of each target, with ONCE; else NULL */
 	fleet_done_fn *done;
 	void *context;
 	uint64_t now_ns;		/* of this step */
@@ -150,6 +154,7 @@ void fleet_close(struct fleet *fleet)
 	}
 	free_slots(fleet);
 	backlog_fini(&fleet->named);
+	free(fleet->has_nonces);
 	udp_pool_close(fleet->common.transport.udp);
 	resolver_stop(fleet->common.resolver);
 	io_close(&fleet->epoll_fd);
@@ -167,6 +172,13 @@ int fleet_begin(struct fleet *fleet, const struct targets *targets, fleet_done_f
 	fleet->done = done;
 	fleet->context = context;
 	fleet->wake_ns = 0;
+	fleet->common.transport.asked += ROUND_REQUESTS;
+	if (fleet->options.once && !fleet->has_nonces) {
+		fleet->has_nonces = calloc(targets->count, sizeof(*fleet->has_nonces));
+		if (!fleet->has_nonces) {
+			return -1;
+		}
+	}
 	if (count <= fleet->slot_count) {
 		return 0;
 	}
@@ -305,6 +317,9 @@ static void handle_udp(void *context, const struct udp_event *event)
 
 	if (transport_udp_take(event, fleet->now_ns, &fleet->outcome.answer) ==
 	    TRANSPORT_ANSWERED) {
+		if (fleet->has_nonces && event->has_nonce) {
+			fleet->has_nonces[slot->at] = true;
+		}
 		finish(fleet, slot, ASK_ANSWERED);
 	} else if (!event->line) {
 		timers_set(&fleet->timers, &slot->timer, fleet->now_ns);
@@ -322,6 +337,7 @@ static void begin(struct fleet *fleet, size_t at, const struct address *address,
 	slot->at = at;
 	slot->watched = 0;
 	gate_pass(&fleet->gate, &slot->pass, fleet->now_ns);
+	fleet->common.transport.has_nonces = fleet->has_nonces && fleet->has_nonces[at];
 	if (host_begin(&slot->host, &fleet->common, address, addresses, tag_of(fleet, slot),
 		    fleet->now_ns) < 0) {
 		transport_fail(&fleet->outcome.answer, errno);

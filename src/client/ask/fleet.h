@@ -36,7 +36,8 @@ struct fleet *fleet_open(const struct fleet_options *options);
 void fleet_close(struct fleet *fleet);
 
 /*
- * Begin to ask all TARGETS, which are borrowed until all are done; DONE is called once for each.
+ * Begin to ask all TARGETS, the same in each round, which are borrowed until all are done; DONE is
+ * called once for each.
  * Not while others are being asked. Returns 0, or -1 with errno.
  */
 int fleet_begin(struct fleet *fleet, const struct targets *targets, fleet_done_fn *done,

@@ -51,6 +51,10 @@ struct transport_common {
 	struct udp_pool *udp;
 	int pass_fd;		/* what fdpass passes; -1: a file of its own, for the line */
 	bool once;		/* a try sends one request, which is never repeated */
+
+	/* What is known, from earlier rounds, of the host for which open() is called. */
+	bool has_nonces;	/* it has answered with one: with ONCE, it needs no plain request */
+	unsigned asked;		/* so many requests were sent, about */
 };
 
 struct transport {

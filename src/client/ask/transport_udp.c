@@ -7,7 +7,9 @@
  * A try begins with an extended request, and repeats it once after a quarter of a second. A server
  * that does not know these drops them in silence, so all but the very first request are followed by
  * the one byte that every server knows; only a server that was sent that byte may answer with a
- * line that has no nonce.
+ * line that has no nonce. Where answers are counted, a request is sent once: with the one byte
+ * until the server has answered with a nonce, so that from then on one answer stands for one
+ * datagram.
  *
  * The sockets are the pool's, and so are the system calls: nothing is watched here but the clock.
  */
@@ -42,8 +44,9 @@ struct shot {
 struct udp_talk {
 	const struct transport_common *common;
 	uint64_t owner;
+	bool has_nonces;		/* as in transport_common */
 	struct shot shots[SHOTS];	/* a ring: the oldest gives way */
-	unsigned fired;			/* shots so far */
+	unsigned fired;			/* shots so far, those of earlier rounds included */
 	unsigned tries;			/* the last of them may be under way */
 	bool trying;
 	const struct addrinfo *order[TRANSPORT_ADDRESSES_MAX];
@@ -63,6 +66,9 @@ static void *udp_open(const struct address *address, const struct transport_comm
 	if (talk) {
 		talk->common = common;
 		talk->owner = owner;
+		talk->has_nonces = common->has_nonces;
+		/* A late line without a nonce is not to meet the next round at its socket. */
+		talk->fired = common->asked;
 	}
 	return talk;
 }
@@ -127,7 +133,7 @@ static void fire(struct udp_talk *talk, unsigned to, bool again, uint64_t now_ns
 	shot->repeat_ns = again || talk->common->once ? CLOCK_NEVER : now_ns + TRANSPORT_REPEAT_NS;
 	shot->request.owner = talk;
 	shot->request.sent_ns = now_ns;
-	shot->request.plain = again || talk->common->once || talk->tries > 1;
+	shot->request.plain = talk->common->once ? !talk->has_nonces : again || talk->tries > 1;
 	shot->open = udp_pool_send(talk->common->udp, &shot->request, &shot->address.any,
 			     address->ai_addrlen, talk->fired++) == 0;
 	if (!shot->open) {

@@ -379,6 +379,7 @@ static void take_datagram(struct udp_pool *pool, const struct msghdr *message, u
 	    message->msg_namelen < sizeof(struct sockaddr_in)) {
 		return;
 	}
+	event.has_nonce = protocol_is_answer(message->msg_iov->iov_base, len);
 	event.request = find_request(pool, address, at, message->msg_iov->iov_base, &event.len,
 		&event.line);
 	if (event.request) {

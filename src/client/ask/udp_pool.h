@@ -39,6 +39,7 @@ struct udp_event {
 	struct udp_request *request;
 	const char *line;		/* borrowed until the handler returns; NULL: an error */
 	size_t len;
+	bool has_nonce;			/* the line has come with that of the request */
 	int error;			/* errno */
 };
 
