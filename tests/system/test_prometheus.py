@@ -12,9 +12,11 @@ import urllib.parse
 import urllib.request
 
 import clients
+import fakeprometheus
 import harness
 import ports
 
+RUPTIME = harness.program("ruptime")
 CONTRIB = os.path.join(harness.SOURCE_DIR, "contrib")
 RULES = os.path.join(CONTRIB, "prometheus", "ruptimed.rules.yml")
 DASHBOARD = os.path.join(CONTRIB, "grafana", "ruptimed.json")
@@ -151,6 +153,27 @@ class Scraping(unittest.TestCase):
                 self.check_rules(prometheus)
                 self.check_panels(prometheus, targets)
                 self.check_ledger(prometheus)
+                self.check_table(prometheus, targets)
+
+    def check_table(self, prometheus, targets):
+        """ruptime --prometheus shows the hosts that ruptime shows that asks them, as they are."""
+        if not fakeprometheus.is_built():
+            return
+        url = "http://127.0.0.1:%d" % prometheus.port
+        scraped = harness.run([RUPTIME, "-J", "--prometheus=" + url])
+        asked = harness.run([RUPTIME, "-J"] + [daemon.address("tcp") for daemon in self.daemons])
+        self.assertEqual((scraped.returncode, asked.returncode), (0, 0), scraped.stderr)
+        scraped, asked = ([json.loads(text) for text in done.stdout.splitlines()]
+                          for done in (scraped, asked))
+        self.assertEqual(sorted(row["target"] for row in scraped), sorted(targets))
+        for row in scraped:
+            self.assertEqual({row["status"], asked[0]["status"]}, {"up"})
+            self.assertEqual(row["users"], asked[0]["users"])
+            # The line has whole minutes, and the scrape may be of the one before.
+            self.assertLess(abs(row["uptime_seconds"] - asked[0]["uptime_seconds"]), 120)
+            for load in ("load1", "load5", "load15"):
+                # Counted anew every five seconds.
+                self.assertLess(abs(row[load] - asked[0][load]), max(2, asked[0][load]))
 
     def check_rules(self, prometheus):
         with open(RULES, encoding="utf-8") as file:
