@@ -293,8 +293,10 @@ class Daemon:
         return [daemon_fd]
 
     def _wait_ready(self, ready_fd):
-        readable, _, _ = select.select([ready_fd], [], [], self._ready_timeout * SLOW)
-        if not readable:
+        # Unlike select(), it takes descriptors of any number.
+        poll = select.poll()
+        poll.register(ready_fd, select.POLLIN)
+        if not poll.poll(self._ready_timeout * SLOW * 1000):
             raise AssertionError("ruptimed was not ready in time:\n" + self.log)
         if os.read(ready_fd, 1) != b"\n":
             self.exit_code_within(5)

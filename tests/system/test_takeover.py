@@ -17,14 +17,14 @@ import clients
 import harness
 import local_clients as local
 
-TAKEOVERS = 200 if clients.LONG else 4
+TAKEOVERS = 200 * clients.LONG or 4
 CLIENTS = 21
-REQUESTS = 20000 if clients.LONG else 600
 
 # Of src/daemon/takeover/message.h.
 HEADER = struct.Struct("4sHHII")
-MAGIC, VERSION = b"RUto", 1
-HELLO, OFFER, LISTENER, TAKEN, SERVING, RELEASED = 1, 2, 3, 4, 5, 6
+MAGIC, VERSION = b"RUto", 2
+(HELLO, OFFER, LISTENER, TAKEN, SERVING, RELEASED, COUNTERS, WITHDRAWN,
+ CONFIRMED) = range(1, 10)
 TAKEN_BYTES = 256
 
 
@@ -59,16 +59,20 @@ class NewServer:
         _, _, kind, count, _ = HEADER.unpack(data[:HEADER.size])
         return kind, count
 
-    def go_to(self, step):
+    def go_to(self, step, version=VERSION):
         """As far as STEP: connected, then each message that is sent or received."""
-        steps = [lambda: self.send(HELLO)]
+        steps = [lambda: self.send(HELLO, version=version)]
         steps += [self.receive] * 4
-        steps += [lambda: self.send(TAKEN, 3)]
+        steps += [lambda: self.send(TAKEN, 3, version=version)]
+        steps += [lambda: self.send(SERVING, rest=b"\1\1\1".ljust(TAKEN_BYTES, b"\0"),
+                                    version=version)]
+        steps += [self.receive]
         for each in steps[:step]:
             each()
 
 
-STEPS = 7
+# In front of CONFIRMED.
+STEPS = 9
 
 ADDRESS_BYTES = 384
 
@@ -76,11 +80,12 @@ ADDRESS_BYTES = 384
 class OldServer:
     """What is asked at PATH, and offers LISTENERS: (asked, bound, descriptor, file) each."""
 
-    def __init__(self, path, listeners, count=None, pause=0):
+    def __init__(self, path, listeners, count=None, pause=0, version=VERSION):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.sock.bind(path)
         self.sock.listen()
-        self.listeners, self.pause = listeners, pause
+        self.listeners, self.pause, self.version = listeners, pause, version
+        self.heard = []
         self.count = len(listeners) if count is None else count
         self.thread = threading.Thread(target=self._give)
         self.thread.start()
@@ -91,35 +96,56 @@ class OldServer:
     def __exit__(self, *_):
         self.sock.shutdown(socket.SHUT_RD)
         self.sock.close()
-        self.thread.join()
+        self.thread.join(20 * harness.SLOW)
 
     def _give(self):
         with contextlib.suppress(OSError), self.sock.accept()[0] as peer:
             peer.recv(4096)
-            socket.send_fds(peer, [message(OFFER, self.count)], [self.sock.fileno()])
+            socket.send_fds(peer, [message(OFFER, self.count, version=self.version)],
+                            [self.sock.fileno()])
             for asked, bound, file_descriptor, file in self.listeners:
                 harness.let_pass(self.pause)
                 text = asked.encode().ljust(ADDRESS_BYTES, b"\0")
                 text += bound.encode().ljust(ADDRESS_BYTES, b"\0")
                 text += struct.pack("QQII", file and file.st_dev or 0, file and file.st_ino or 0,
                                     0, 0)
-                socket.send_fds(peer, [message(LISTENER, 0, text)], [file_descriptor])
-            while peer.recv(4096):
-                peer.send(message(RELEASED))
+                socket.send_fds(peer, [message(LISTENER, 0, text, version=self.version)],
+                                [file_descriptor])
+            while data := peer.recv(4096):
+                self.heard.append(HEADER.unpack(data[:HEADER.size])[2])
+                if self.heard[-1] == SERVING:
+                    peer.send(message(RELEASED, version=self.version))
 
 
 class Takeover(local.Sockets):
-    limit_s = 300
+    limit_s = 300 * (clients.LONG or 1)
 
     def setUp(self):
         super().setUp()
         self.key, = self.stack.enter_context(local.keys())
         self.next = self.path("takeover")
 
-    def start(self, *urls, args=(), **options):
-        return self.stack.enter_context(harness.Daemon(
-            *[arg for url in urls for arg in ("-l", url)], "--takeover=" + self.next, *args,
-            **options))
+    def server(self, *urls, args=(), **options):
+        return harness.Daemon(*[arg for url in urls for arg in ("-l", url)],
+                              "--takeover=" + self.next, *args, **options)
+
+    def start(self, *urls, **options):
+        return self.stack.enter_context(self.server(*urls, **options))
+
+    @contextlib.contextmanager
+    def load(self, addresses):
+        """Clients that ask all the time; a function that ends them and returns what they say."""
+        with subprocess.Popen(
+                [clients.fixture("mixed"), str(CLIENTS), "0", *addresses],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            def end():
+                process.terminate()
+                return process.communicate(timeout=60 * harness.SLOW)
+
+            try:
+                yield end
+            finally:
+                process.kill()
 
     def all_transports(self, port=0):
         return ["tcp://127.0.0.1:%d" % port, "udp://127.0.0.1:%d" % port,
@@ -132,32 +158,31 @@ class Takeover(local.Sockets):
         new.wait_log("the server before has drained")
 
     def test_under_load(self):
-        """Every request over every transport is answered exactly once, whoever serves it."""
+        """Every request over every transport is answered exactly once, whichever server has it."""
         urls = self.all_transports()
-        servers = [self.start(*urls)]
-        load = subprocess.Popen(
-            [clients.fixture("mixed"), str(CLIENTS), str(REQUESTS), *servers[0].addresses],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        try:
-            count = 0
-            while count < TAKEOVERS or load.poll() is None:
-                servers.append(self.start(*urls))
-                self.taken_over(*servers[-2:])
-                count += 1
-            out, err = load.communicate(timeout=60 * harness.SLOW)
-        finally:
-            load.kill()
-            load.communicate()
-        print("# %d takeovers" % count, flush=True)
-        self.assertEqual((load.returncode, err), (0, ""))
-        asked = dict(re.findall(r"^(\S+) asked=(\d+) ok=\2$", out, re.MULTILINE))
-        self.assertEqual(len(asked), len(urls), out)
-        state = clients.ledgers_at_rest(self, servers[-1])
-        # What the servers before have counted is in it.
-        for address, number in asked.items():
-            scheme = address.partition("://")[0]
-            self.assertEqual(state[scheme]["replies"], int(number), scheme)
-        self.assertEqual(servers[-1].stop(), 0)
+        begun = time.monotonic()
+        with contextlib.ExitStack() as last:
+            server = last.enter_context(self.server(*urls))
+            with self.load(server.addresses) as end:
+                for _ in range(TAKEOVERS):
+                    successor = self.stack.enter_context(contextlib.ExitStack())
+                    new = successor.enter_context(self.server(*urls))
+                    self.taken_over(server, new)
+                    last.close()
+                    server, last = new, successor
+                out, err = end()
+            took = time.monotonic() - begun
+            self.assertEqual(err, "")
+            asked = dict(re.findall(r"^(\S+) asked=(\d+) ok=\2$", out, re.MULTILINE))
+            self.assertEqual(len(asked), len(urls), out)
+            print("# %d takeovers in %d s, %d requests/s" %
+                  (TAKEOVERS, took, sum(map(int, asked.values())) / took), flush=True)
+            state = clients.ledgers_at_rest(self, server)
+            # What the servers before have counted is in it.
+            for address, number in asked.items():
+                scheme = address.partition("://")[0]
+                self.assertEqual(state[scheme]["replies"], int(number), scheme)
+            self.assertEqual(server.stop(), 0)
         self.assertFalse(os.listdir(self.directory))
         self.assertFalse(local.exists(self.key) or local.exists(self.key | local.REPLY_BIT))
 
@@ -230,6 +255,46 @@ class Takeover(local.Sockets):
         new = self.start("tcp://127.0.0.1:0", self.url("unix"), "msgq://%#x" % self.key)
         self.taken_over(old, new)
 
+    def test_new_server_that_does_not_confirm(self):
+        """The old one waits for two seconds, says that it goes on, and does."""
+        old = self.start("tcp://127.0.0.1:0", self.url("unix"), "msgq://%#x" % self.key)
+        with NewServer(self.next) as new:
+            new.go_to(STEPS - 1)
+            self.assertEqual(new.receive()[0], WITHDRAWN)
+            self.assertRaises(BrokenPipeError, new.send, CONFIRMED)
+        old.wait_log("a takeover by process %d has failed" % os.getpid())
+        self.ask("unix")
+        self.assertEqual(old.stop(), 0)
+        self.assertFalse(os.listdir(self.directory))
+
+    def test_one_version_apart(self):
+        """Before version 2 the new one did not confirm; the one after it is not known yet."""
+        urls = ["tcp://127.0.0.1:0", self.url("unix"), "msgq://%#x" % self.key]
+        for version in (VERSION - 1, VERSION + 1):
+            with self.subTest(version=version):
+                old = self.start(*urls)
+                with NewServer(self.next) as new:
+                    new.go_to(STEPS - 1, version)
+                    if version > 1:
+                        new.send(CONFIRMED, version=version)
+                    self.assertEqual(new.receive()[0], COUNTERS)
+                    self.assertEqual(old.wait(), 0)
+                for name in os.listdir(self.directory):
+                    os.unlink(self.path(name))
+                with socket.socket(socket.AF_UNIX) as stream:
+                    stream.bind(self.path())
+                    stream.listen()
+                    stream.setblocking(False)
+                    file = os.stat(self.path())
+                    with OldServer(self.next, [(urls[1], urls[1], stream.fileno(), file)],
+                                   version=version) as old:
+                        new = self.start(urls[1])
+                        self.ask("unix")
+                        self.assertEqual(new.stop(), 0)
+                    self.assertIn(SERVING, old.heard)
+                    self.assertEqual(CONFIRMED in old.heard, version > 1)
+                self.assertFalse(os.listdir(self.directory))
+
     def test_killed_at_any_time(self):
         """Of two servers one is left, within a second, whichever is killed, and whenever."""
         for round_number in range(40 if clients.LONG else 6):
@@ -267,7 +332,7 @@ class Takeover(local.Sockets):
     def test_hostile_peers(self):
         old = self.start(self.url("unix"))
         descriptors = old.descriptors()
-        junk = [b"", b"x", b"x" * 70000, message(HELLO, magic=b"nope"), message(HELLO, version=3),
+        junk = [b"", b"x", b"x" * 70000, message(HELLO, magic=b"nope"), message(HELLO, version=4),
                 message(SERVING, rest=bytes(TAKEN_BYTES)), message(RELEASED), message(99)]
         with open(os.devnull, "wb") as sink:
             for data in junk:
@@ -278,7 +343,8 @@ class Takeover(local.Sockets):
                             # The kernel refuses descriptors there, if it can (6.16).
                             peer.sock.sendmsg([data or b"\0"], [(
                                 socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if count else [])
-                            peer.receive()
+                            while True:
+                                self.assertEqual(peer.receive()[0], WITHDRAWN)
         with NewServer(self.next) as peer:
             peer.go_to(3)
             peer.send(TAKEN, 77)
@@ -293,16 +359,22 @@ class Takeover(local.Sockets):
     def test_an_old_server_that_lies(self):
         """The new one takes no socket for what it is not, and removes no name but its own."""
         url, other = self.url("unix"), self.url("unix", "other")
+        blocking = self.url("unix", "blocks")
         with socket.socket(socket.AF_UNIX) as stream, \
+                socket.socket(socket.AF_UNIX) as blocks, \
                 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagram, \
                 socket.socket() as inet:
             stream.bind(self.path("other"))
             stream.listen()
+            stream.setblocking(False)
+            blocks.bind(self.path("blocks"))
+            blocks.listen()
             inet.bind(("127.0.0.1", 0))
             victim = os.stat(self.path("other"))
             for lie in ((url, other, stream, victim), (url, url, datagram, victim),
                         (url, url, inet, victim), (url, "msgq://1", stream, None),
-                        (url, "nonsense", stream, None), ("nonsense", url, stream, None)):
+                        (url, "nonsense", stream, None), ("nonsense", url, stream, None),
+                        (blocking, blocking, blocks, victim)):
                 with self.subTest(lie[:2]), OldServer(self.next, [
                         (*lie[:2], lie[2].fileno(), lie[3])]):
                     self.assertIn("is no ruptimed that this one can take over",
@@ -317,6 +389,7 @@ class Takeover(local.Sockets):
     def test_an_old_server_that_drips(self):
         """A start is not held up for longer by many listeners."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
             address = "tcp://127.0.0.1:%d" % listener.getsockname()[1]
             with OldServer(self.next, 30 * [(address, address, listener.fileno(), None)],
                            pause=0.5):

@@ -35,6 +35,7 @@ struct given {
 struct takeover_claim {
 	int peer_fd;
 	int socket_fd;
+	bool confirms;			/* the old server waits for CONFIRMED */
 	unsigned count;
 	struct given given[TAKEOVER_MAX];
 };
@@ -69,7 +70,8 @@ static bool is_right(int fd, const struct address *bound)
 	bool inet = domain == AF_INET || domain == AF_INET6;
 	bool stream = bound->scheme != ADDRESS_UDP && bound->scheme != ADDRESS_UNIX_DGRAM;
 
-	if (inet != address_is_inet(bound) || (!inet && domain != AF_UNIX) ||
+	/* One that blocks would hold up the thread that accepts. */
+	if (!(fcntl(fd, F_GETFL) & O_NONBLOCK) || inet != address_is_inet(bound) || (!inet && domain != AF_UNIX) ||
 	    get(fd, SO_TYPE) != resolve_socket_type(bound->scheme) ||
 	    get(fd, SO_ACCEPTCONN) != stream ||
 	    getsockname(fd, (struct sockaddr *)&name, &len) < 0) {
@@ -148,6 +150,7 @@ static int receive_all(struct takeover_claim *claim)
 		return -1;
 	}
 	count = message.count;
+	claim->confirms = message.version >= TAKEOVER_CONFIRMS;
 	if (claim->socket_fd < 0 || get(claim->socket_fd, SO_TYPE) != SOCK_SEQPACKET ||
 	    get(claim->socket_fd, SO_ACCEPTCONN) != 1 || count > TAKEOVER_MAX) {
 		errno = EPROTO;
@@ -297,8 +300,8 @@ static void own(const struct given *given, struct listener_set *set)
 	}
 }
 
-int takeover_claim_finish(struct takeover_claim *claim, struct listener_set *listeners,
-	struct listener_set *metrics)
+/* Returns 0 when the old server has let go, or -1 with errno. */
+static int settle(struct takeover_claim *claim)
 {
 	struct takeover_message message;
 	int passed_fd = -1;
@@ -309,12 +312,30 @@ int takeover_claim_finish(struct takeover_claim *claim, struct listener_set *lis
 	}
 	if (takeover_message_send(claim->peer_fd, &message, -1) < 0 ||
 	    receive(claim, &message, &passed_fd, TAKEOVER_RELEASED, RELEASE_MS) < 0) {
-		/* Dead is as good. */
-		if (errno != ECONNRESET && errno != EPIPE) {
-			return -1;
-		}
+		return -1;
 	}
 	io_close(&passed_fd);
+	if (!claim->confirms) {
+		return 0;
+	}
+	takeover_message_init(&message, TAKEOVER_CONFIRMED);
+	if (takeover_message_send(claim->peer_fd, &message, -1) == 0) {
+		return 0;
+	}
+	/* It has waited in vain, and says so, or it has died. */
+	if (receive(claim, &message, &passed_fd, TAKEOVER_WITHDRAWN, 0) == 0) {
+		errno = ETIMEDOUT;
+	}
+	return -1;
+}
+
+int takeover_claim_finish(struct takeover_claim *claim, struct listener_set *listeners,
+	struct listener_set *metrics)
+{
+	/* Dead is as good. */
+	if (settle(claim) < 0 && errno != ECONNRESET && errno != EPIPE) {
+		return -1;
+	}
 	for (unsigned i = 0; i < claim->count; i++) {
 		own(&claim->given[i], claim->given[i].said.metrics ? metrics : listeners);
 		io_close(&claim->given[i].fd);

@@ -8,12 +8,17 @@
  *	old	LISTENER	one each, with its descriptor; an XSI queue has none
  *	new	TAKEN		after each TAKEOVER_GROUP of them, and after the last
  *	new	SERVING		its threads serve; which listeners it has taken
- *	old	RELEASED	it takes no more requests from those, and drains the others
+ *	old	RELEASED	it would let go of those now
+ *	new	CONFIRMED	they are the new one's from here on (from version 2 on)
  *	old	COUNTERS	it has drained: what it has counted
  *
- * WITHDRAWN, from the old one at any time before RELEASED: it is stopping and shuts its listeners.
- * When the connection ends before SERVING the old one goes on; when it ends after OFFER and its
- * listeners without WITHDRAWN, the old one has died, and all is the new one's.
+ * WITHDRAWN, from the old one at any time before CONFIRMED: it is stopping and shuts its listeners,
+ * or has waited in vain and goes on.
+ * When the connection ends before CONFIRMED the old one goes on; when it ends after OFFER and its
+ * listeners without WITHDRAWN, the old one has died, and all is the new one's. So one server is
+ * left whichever is killed, and whenever.
+ *
+ * With a peer of version 1 it is SERVING that makes them the new one's.
  *
  * Each message begins with a header and may be longer in a later version; what a shorter one lacks
  * is 0. A version speaks with the one before it and the one after it.
@@ -27,7 +32,7 @@
 #include "common/address.h"
 #include "daemon/stats.h"
 
-#define TAKEOVER_VERSION 1
+#define TAKEOVER_VERSION 2
 #define TAKEOVER_MAX	 256		/* listeners */
 #define TAKEOVER_GROUP	 16
 
@@ -40,7 +45,11 @@ enum takeover_kind {
 	TAKEOVER_RELEASED,
 	TAKEOVER_COUNTERS,
 	TAKEOVER_WITHDRAWN,
+	TAKEOVER_CONFIRMED,
 };
+
+/* The first version that has CONFIRMED. */
+#define TAKEOVER_CONFIRMS 2
 
 /* The same layout in both: they run on one machine, and may be built by different compilers. */
 struct takeover_listener {

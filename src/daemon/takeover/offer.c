@@ -130,14 +130,42 @@ static void let_go(const struct takeover_offer *offer, const uint8_t *taken)
 	}
 }
 
+/*
+ * Does the new server know that the listeners are its own? A stop does not end this wait: it must
+ * be known which of the two removes their names. What has not come when the connection is shut
+ * will not come any more.
+ */
+static int await_confirmed(int peer_fd)
+{
+	struct takeover_message message;
+	int passed_fd;
+	int error;
+
+	if (takeover_message_receive(peer_fd, &message, &passed_fd, TAKEOVER_STEP_MS, -1) < 0) {
+		error = errno;
+		shutdown(peer_fd, SHUT_RD);
+		if (error != ETIMEDOUT ||
+		    takeover_message_receive(peer_fd, &message, &passed_fd, 0, -1) < 0) {
+			errno = error;
+			return -1;
+		}
+	}
+	io_close(&passed_fd);
+	errno = EPROTO;
+	return message.kind == TAKEOVER_CONFIRMED ? 0 : -1;
+}
+
 /* Returns 0 when the new server has the listeners, or -1 with errno: then nothing has changed. */
 static int hand_over(struct takeover_offer *offer, int peer_fd)
 {
 	struct takeover_message message;
+	struct takeover_message released;
+	bool confirms;
 
 	if (receive(offer, peer_fd, &message, TAKEOVER_HELLO, TAKEOVER_STEP_MS) < 0) {
 		return -1;
 	}
+	confirms = message.version >= TAKEOVER_CONFIRMS;
 	if (count_all(offer) > TAKEOVER_MAX) {
 		errno = E2BIG;
 		return -1;
@@ -148,10 +176,15 @@ static int hand_over(struct takeover_offer *offer, int peer_fd)
 	    receive(offer, peer_fd, &message, TAKEOVER_SERVING, SERVING_MS) < 0) {
 		return -1;
 	}
+	takeover_message_init(&released, TAKEOVER_RELEASED);
+	if (confirms && (takeover_message_send(peer_fd, &released, -1) < 0 ||
+				await_confirmed(peer_fd) < 0)) {
+		return -1;
+	}
 	let_go(offer, message.taken);
-	takeover_message_init(&message, TAKEOVER_RELEASED);
-	/* If it has died meanwhile the listeners are gone with it: it was the server by then. */
-	(void)takeover_message_send(peer_fd, &message, -1);
+	if (!confirms) {
+		(void)takeover_message_send(peer_fd, &released, -1);
+	}
 	return 0;
 }
 
@@ -159,6 +192,7 @@ static void serve(struct takeover_offer *offer, int *peer_fd)
 {
 	static struct log_limit refused;
 	static struct log_limit failed;
+	struct takeover_message message;
 	struct ucred peer = { .pid = 0 };
 	socklen_t len = sizeof(peer);
 
@@ -177,12 +211,9 @@ static void serve(struct takeover_offer *offer, int *peer_fd)
 	}
 	log_limited(&failed, "a takeover by process %d has failed: %s", (int)peer.pid,
 		strerror(errno));
-	if (errno == ECANCELED) {
-		struct takeover_message message;
-
-		takeover_message_init(&message, TAKEOVER_WITHDRAWN);
-		(void)takeover_message_send(*peer_fd, &message, -1);
-	}
+	/* The end of the connection alone would say that this server has died. */
+	takeover_message_init(&message, TAKEOVER_WITHDRAWN);
+	(void)takeover_message_send(*peer_fd, &message, -1);
 	share_replies(offer->listeners, false);
 	io_close(peer_fd);
 }
