@@ -6,7 +6,9 @@ by which the new one makes its sockets and the old one ends. A takeover that not
 which there are.
 """
 
+import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -21,21 +23,75 @@ ROUNDS = 20 * clients.LONG or 1
 # In `make check`: so many of all.
 STEPS = None if clients.LONG else 6
 OLD, NEW = "old", "new"
-KINDS = ("", "HELLO", "OFFER", "LISTENER", "TAKEN", "SERVING", "RELEASED", "COUNTERS")
-SENT = re.compile(r'^(\d+) +(sendmsg|recvmsg)\(.*"RUto\\1\\0\\([1-7])\\0')
-RESUMED = re.compile(r'^(\d+) +<\.\.\. (recvmsg) resumed>.*"RUto\\1\\0\\([1-7])\\0')
-CALL = re.compile(r"^(\d+) +(sendmsg|recvmsg)\(")
+KINDS = ("", "HELLO", "OFFER", "LISTENER", "TAKEN", "SERVING", "RELEASED", "COUNTERS", "WITHDRAWN",
+         "CONFIRMED")
+# The name of the call stands in front of its arguments, or of "resumed" where it took a while.
+CALL = re.compile(r"^(?:(\d+) +)?(sendmsg|recvmsg)\(")
+SAID = re.compile(r'^(?:(\d+) +)?(?:<\.\.\. )?(sendmsg|recvmsg)\b.*"RUto\\[0-9]\\0(?:\\([0-9])|\\t)')
+
+
+def options(trace, step=None):
+    """What strace is to write to TRACE, and in front of which call it kills."""
+    inject = ["-e", "inject=%s:signal=KILL:when=%d" % (step.call, step.when)] if step else []
+    return ["-o", trace, "-s", "8", "-e", "signal=none", "-e", "trace=sendmsg,recvmsg", *inject]
 
 
 class Traced(harness.Daemon):
-    """One under strace, which kills it in front of its call number WHEN of CALL, if that is given."""
+    """One whose main thread is under strace from its start."""
 
-    def __init__(self, trace, *args, call=None, when=0):
-        super().__init__(*args)
-        inject = ["-e", "inject=%s:signal=KILL:when=%d" % (call, when)] if call else []
+    def __init__(self, trace, *args, step=None, **popen):
+        super().__init__(*args, **popen)
         # Beside the tracer's parent and not below it: the server is our own child.
-        self._argv = ["strace", "-D", "-f", "-o", trace, "-s", "8", "-e", "signal=none", "-e",
-                      "trace=sendmsg,recvmsg", *inject] + self._argv
+        self._argv = ["strace", "-D", *options(trace, step)] + self._argv
+        if step:
+            self._sent.add(signal.SIGKILL)
+
+    def __exit__(self, *error):
+        harness.wait_for(lambda: self.exit_code is None or not self.tracers(), what="strace's end")
+        super().__exit__(*error)
+
+    def tracers(self):
+        """Those of this server: adopted by this process, which collects them."""
+        tracers = [p for p in super()._relatives() if p.name == "strace"]
+        for process in tracers:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(process.pid, os.WNOHANG)
+        return tracers
+
+    def _relatives(self):
+        return [p for p in super()._relatives() if p.name != "strace"]
+
+
+class Attached(harness.Daemon):
+    """One whose threads NAMES, as the kernel calls them, are under strace once it serves."""
+
+    def __init__(self, trace, *args, names, step=None):
+        super().__init__(*args)
+        self.trace, self.names, self.step = trace, names, step
+        if step:
+            self._sent.add(signal.SIGKILL)
+
+    def __enter__(self):
+        super().__enter__()
+        threads = [arg for name in self.names for arg in ("-p", self.thread(name))]
+        self.tracer = subprocess.Popen(["strace", *threads, *options(self.trace, self.step)],
+                                       stderr=subprocess.PIPE, text=True)
+        for _ in self.names:
+            assert "attached" in self.tracer.stderr.readline()
+        return self
+
+    def __exit__(self, *error):
+        try:
+            super().__exit__(*error)
+        finally:
+            self.tracer.communicate()
+
+    def thread(self, name):
+        for tid in os.listdir("/proc/%d/task" % self.pid):
+            with open("/proc/%d/task/%s/comm" % (self.pid, tid), encoding="ascii") as comm:
+                if comm.read() == name + "\n":
+                    return tid
+        raise AssertionError("no thread " + name)
 
 
 class Step:
@@ -51,7 +107,7 @@ class Step:
 
 
 def steps_of(side, trace):
-    """Those of the thread that talks to the other server, in their order."""
+    """Those of the threads that talk to the other server, in their order."""
     with open(trace, encoding="ascii", errors="replace") as text:
         lines = text.read().splitlines()
     counts, steps = {}, []
@@ -59,10 +115,10 @@ def steps_of(side, trace):
         call = CALL.match(line)
         if call:
             counts[call.groups()] = counts.get(call.groups(), 0) + 1
-        said = SENT.match(line) or RESUMED.match(line)
+        said = SAID.match(line)
         if said:
             thread, name, kind = said.groups()
-            steps.append(Step(side, name, counts[thread, name], KINDS[int(kind)]))
+            steps.append(Step(side, name, counts[thread, name], KINDS[int(kind or 9)]))
     return steps
 
 
@@ -73,8 +129,7 @@ class Deaths(local.Sockets):
 
     def setUp(self):
         super().setUp()
-        self.key, = self.stack.enter_context(local.keys())
-        self.round = 0
+        self.round, self.key = 0, local.free_key()
 
     def begin(self):
         """Names of its own for a takeover, and the options of both sides."""
@@ -96,27 +151,69 @@ class Deaths(local.Sockets):
     def undisturbed(self):
         """All steps of a takeover, each of which is one of the handshake."""
         args = self.begin()
-        with Traced(self.trace(OLD), *args) as old, Traced(self.trace(NEW), *args) as new:
+        with Attached(self.trace(OLD), *args, names=("takeover", "ruptimed")) as old, \
+                Traced(self.trace(NEW), *args) as new:
             self.assertEqual(old.wait(8), 0)
             new.wait_log("the server before has drained")
             self.assertEqual(new.stop(), 0)
         return steps_of(OLD, self.trace(OLD)) + steps_of(NEW, self.trace(NEW))
 
-    def killed_at(self, step):
-        args = self.begin()
-        kill = {"call": step.call, "when": step.when}
-        with Traced(self.trace(OLD), *args, **(kill if step.side == OLD else {})) as old:
-            address = old.address("tcp")
-            new = Traced(self.trace(NEW), *args, **(kill if step.side == NEW else {}))
-            new.ready = False
-            with new.unready() as new:
-                victim, survivor = (old, new) if step.side == OLD else (new, old)
-                self.assertEqual(victim.wait(10), -signal.SIGKILL, "the fault must fire")
-                self.has_survived(step, survivor, address)
+    def old(self, args, step):
+        """The victim alone is traced, so that the other one is as quick as ever."""
+        if step.side == NEW:
+            return harness.Daemon(*args)
+        name = "ruptimed" if step.kind == "COUNTERS" else "takeover"
+        return Attached(self.trace(OLD), *args, names=(name,), step=step)
 
-    def has_survived(self, step, survivor, address):
-        """It serves within a second, all of the addresses, and its ledger balances."""
-        harness.wait_for(lambda: self.is_up(survivor), 1, "the survivor to serve")
+    def new(self, args, step):
+        if step.side == OLD:
+            return harness.Daemon(*args, ready=False)
+        return Traced(self.trace(NEW), *args, step=step, ready=False)
+
+    def kill_at(self, step):
+        with local.keys() as (self.key,):
+            self.kill_one_at(step)
+
+    def kill_one_at(self, step):
+        args = self.begin()
+        with self.old(args, step) as old, self.new(args, step) as new:
+            victim, survivor = (old, new) if step.side == OLD else (new, old)
+            self.assertEqual(victim.wait(20), -signal.SIGKILL, "the fault must fire")
+            harness.wait_for(lambda: self.is_up(survivor), 1, "the survivor to serve")
+            state = clients.ledgers_at_rest(self, survivor)
+            for scheme in ("tcp", "unix", "msgq"):
+                self.assertEqual(state[scheme]["dropped"], 0, state)
+            self.assertEqual(survivor.stop(), 0)
+        names = os.listdir(self.path("%d" % self.round))
+        self.assertEqual([name for name in names if not name.endswith(".trace")], [])
+        # The queues of a server that was killed are adopted, and stay.
+        if step.side == NEW:
+            self.assertFalse(local.exists(self.key) or local.exists(self.key | local.REPLY_BIT))
+
+    def is_up(self, server):
+        """It answers at each address, and is the only one that could."""
+        self.assertIsNone(server.exit_code, server.log)
+        if len(server.addresses) < len(self.urls):
+            return False
+        try:
+            self.serves(server.address("tcp"))
+        except OSError:
+            return False
+        return True
+
+    def test_at_each_step(self):
+        seed = int(os.environ.get("RUPTIME_TEST_SEED") or random.randrange(1 << 30))
+        steps = self.undisturbed()
+        # The last word of the old one comes when it is none any more.
+        steps = [step for step in steps if str(step) != str(steps[-1])]
+        print("# %d steps, seed %d" % (len(steps), seed), flush=True)
+        self.assertGreaterEqual(len(steps), 15, "\n".join(map(str, steps)))
+        if STEPS:
+            steps = random.Random(seed).sample(steps, STEPS)
+        for _ in range(ROUNDS):
+            for step in steps:
+                with self.subTest(str(step)):
+                    self.kill_at(step)
 
 
 if __name__ == "__main__":
