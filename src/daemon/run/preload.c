@@ -39,7 +39,10 @@
 #define FORK_SIBLING() syscall(SYS_clone, (unsigned long)(CLONE_PARENT | SIGCHLD), 0ul, 0, 0, 0)
 #endif
 
-/* What the C library has told the kernel of this thread, and a child has to tell it anew. */
+/*
+ * What the C library has told the kernel of this thread, and a child has to tell it anew. NULL:
+ * nothing, as before glibc 2.34 where the command is not linked with libpthread.
+ */
 struct thread_state {
 	int *tid;
 	void *robust_list;
@@ -97,7 +100,7 @@ static bool has_one_thread(void)
 
 static bool read_thread_state(struct thread_state *state)
 {
-	return prctl(PR_GET_TID_ADDRESS, &state->tid, 0, 0, 0) == 0 && state->tid &&
+	return prctl(PR_GET_TID_ADDRESS, &state->tid, 0, 0, 0) == 0 &&
 	       syscall(SYS_get_robust_list, 0, &state->robust_list, &state->robust_len) == 0;
 }
 
@@ -171,8 +174,12 @@ static void wait_for_order(uint64_t number, int out_fd, const struct thread_stat
 	struct preload_go go = { .number = 0 };
 	sigset_t none;
 
-	*state->tid = (int)syscall(SYS_set_tid_address, state->tid);
-	syscall(SYS_set_robust_list, state->robust_list, state->robust_len);
+	if (state->tid) {
+		*state->tid = (int)syscall(SYS_set_tid_address, state->tid);
+	}
+	if (state->robust_list) {
+		syscall(SYS_set_robust_list, state->robust_list, state->robust_len);
+	}
 	setpgid(0, 0);
 	dup2(out_fd, STDOUT_FILENO);
 	close(out_fd);
