@@ -36,6 +36,7 @@ NOBODY = 65534
 
 POLL_S = 0.01
 PR_SET_CHILD_SUBREAPER = 36
+F_SETPIPE_SZ = 1031  # Python has it from 3.10 on
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE,
            signal.SIGSYS)
 SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): \w+Sanitizer|: runtime error: ")

@@ -88,7 +88,7 @@ class Output(unittest.TestCase):
 
     def read_slowly(self, args):
         ours, theirs = os.pipe()
-        fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
+        fcntl.fcntl(theirs, harness.F_SETPIPE_SZ, 4096)
         os.set_blocking(theirs, False)
         os.write(theirs, b"#" * 4096)
         process = subprocess.Popen([BENCH, *args], stdout=theirs, stderr=subprocess.PIPE)

@@ -95,7 +95,7 @@ class CommandLine(Client):
 
         def expect(args, text):
             reader, writer = os.pipe()
-            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+            fcntl.fcntl(writer, harness.F_SETPIPE_SZ, 4096)
             os.set_blocking(writer, False)
             fill(writer)
             with subprocess.Popen([RUPTIME, *args], stdout=writer, stderr=subprocess.PIPE,

@@ -221,7 +221,8 @@ class Foreground(unittest.TestCase):
     def test_ready_fd_may_be_a_standard_one(self):
         for name in ("stdout", "stderr"):
             with self.subTest(descriptor=name), subprocess.Popen(
-                    [harness.program("ruptimed"), "--quiet", "-l", "tcp://127.0.0.1:0",
+                    [harness.program("ruptimed"), "--quiet", "--sandbox=off", "-l",
+                     "tcp://127.0.0.1:0",
                      "--ready-fd=%d" % (1 if name == "stdout" else 2)],
                     **{name: subprocess.PIPE}) as process:
                 try:

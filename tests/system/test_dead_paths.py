@@ -170,7 +170,7 @@ class Reload(Paths):
             os.unlink(self.path("folder0"))
             os.rename(self.path("folder0.away"), self.path("away%d" % round_))
             self.ask("unix-dgram")
-        state = clients.state(daemon)["unix-dgram"]
+        state = clients.state_at_rest(self, daemon, "unix-dgram")
         self.assertEqual((state["requests"], state["replies"], state["stalled"]), (4, 2, 2))
         start = time.monotonic()
         self.assertEqual(daemon.stop(), 0)

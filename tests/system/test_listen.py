@@ -111,6 +111,9 @@ class Hosts(ListenCase):
                 self.answers(daemon, scheme, "127.0.0.1")
             subprocess.run(["ip", "addr", "add", "fd84::7/128", "dev", "lo", "nodad"], check=True)
             try:
+                harness.wait_for(lambda: subprocess.run(
+                    ["ip", "route", "get", "fd84::7"], capture_output=True, check=False)
+                    .returncode == 0, what="a route to the address")
                 for scheme in ("tcp", "udp"):
                     self.answers(daemon, scheme, "fd84::7")
             finally:
@@ -149,9 +152,8 @@ class Hosts(ListenCase):
             for address in daemon.addresses:
                 ask = clients.ask_stream if address.startswith("tcp") else clients.ask_datagram
                 self.assertRegex(ask(address), clients.UPTIME_LINE)
-            harness.wait_for(lambda: clients.state(daemon)["tcp"]["waiting"] == 0)
-            self.assertEqual(clients.state(daemon)["tcp"]["replies"], 32)
-            self.assertEqual(clients.state(daemon)["udp"]["replies"], 32)
+            state = clients.ledgers_at_rest(self, daemon, ["tcp", "udp"])
+            self.assertEqual((state["tcp"]["replies"], state["udp"]["replies"]), (32, 32))
 
 
 class Ports(ListenCase):

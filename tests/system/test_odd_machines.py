@@ -67,7 +67,7 @@ class OddMachines(local.Sockets):
                         self.assertEqual(daemon.stop(), 0)
                     else:
                         self.assertEqual(daemon.wait(), 1)
-                        self.assertRegex(daemon.log, "ruptimed: .*: Too many open files\n\\Z")
+                        self.assertRegex(daemon.log, "(?m)^ruptimed: .*: Too many open files$")
                 self.assertFalse(os.listdir(self.directory))
         self.assertTrue(served)
 

@@ -60,6 +60,8 @@ class OldKernel(unittest.TestCase):
         self.assertNotEqual(done.returncode, 0)
         if "sanitizer" in done.stderr:
             self.skipTest("a sanitizer's build has no strict level")
+        if "socketcall()" in done.stderr:
+            self.skipTest("this machine has no strict level on any kernel")
         self.assertIn("landlock_create_ruleset()", done.stderr)
 
     def test_hanging_command_is_killed(self):

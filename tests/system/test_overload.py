@@ -136,6 +136,9 @@ class Overload(unittest.TestCase):
         if len(cpus) < 2:
             self.skipTest("one CPU is not enough for a server and a flood")
         self.theirs = set(cpus[1:])
+        if harness.run([harness.program("ruptimed"), "--check-config",
+                        "--source=procps"]).returncode != 0:
+            self.skipTest("this program is built without libproc2")
         stack = contextlib.ExitStack()
         self.addCleanup(stack.close)
         directory = stack.enter_context(harness.tempdir())

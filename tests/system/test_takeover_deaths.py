@@ -27,7 +27,8 @@ KINDS = ("", "HELLO", "OFFER", "LISTENER", "TAKEN", "SERVING", "RELEASED", "COUN
          "CONFIRMED")
 # The name of the call stands in front of its arguments, or of "resumed" where it took a while.
 CALL = re.compile(r"^(?:(\d+) +)?(sendmsg|recvmsg)\(")
-SAID = re.compile(r'^(?:(\d+) +)?(?:<\.\.\. )?(sendmsg|recvmsg)\b.*"RUto\\[0-9]\\0(?:\\([0-9])|\\t)')
+SAID = re.compile(r'^(?:(\d+) +)?(?:<\.\.\. )?(sendmsg|recvmsg)\b.*'
+                  r'"RUto\\[0-9]\\0(?:\\([0-9])|\\t)')
 
 
 def options(trace, step=None):

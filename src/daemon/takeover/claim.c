@@ -71,7 +71,10 @@ static bool is_right(int fd, const struct address *bound)
 	bool stream = bound->scheme != ADDRESS_UDP && bound->scheme != ADDRESS_UNIX_DGRAM;
 
 	/* One that blocks would hold up the thread that accepts. */
-	if (!(fcntl(fd, F_GETFL) & O_NONBLOCK) || inet != address_is_inet(bound) || (!inet && domain != AF_UNIX) ||
+	if (!(fcntl(fd, F_GETFL) & O_NONBLOCK)) {
+		return false;
+	}
+	if (inet != address_is_inet(bound) || (!inet && domain != AF_UNIX) ||
 	    get(fd, SO_TYPE) != resolve_socket_type(bound->scheme) ||
 	    get(fd, SO_ACCEPTCONN) != stream ||
 	    getsockname(fd, (struct sockaddr *)&name, &len) < 0) {
