@@ -112,6 +112,9 @@ class Outside:
         except subprocess.CalledProcessError as error:
             self.close()
             raise unittest.SkipTest("no wire: %s" % error.stderr.decode()) from None
+        with self.entered():
+            # A stranger with the port of a server of ours is dropped as a server.
+            _write("/proc/sys/net/ipv4/ip_local_port_range", "10000 32767")
 
     def close(self):
         os.close(self._home)

@@ -168,7 +168,7 @@ class Rate(Policy):
         begun = time.monotonic()
         self.send_all(itertools.repeat(sock, count), before["requests"])
         took = time.monotonic() - begun
-        ledger = clients.state_at_rest(self, self.daemon, "udp")
+        ledger = self.state()
         self.assertEqual(clients.state(self.daemon)["datagrams"]["kernel-dropped"], 0)
         replies = ledger["replies"] - before["replies"]
         limited = ledger.get("rate-limited", 0) - before.get("rate-limited", 0)
@@ -223,7 +223,7 @@ class Rate(Policy):
         begun = time.monotonic()
         self.send_all(socks * 10)
         took = time.monotonic() - begun
-        ledger = clients.state_at_rest(self, self.daemon, "udp")
+        ledger = self.state()
         self.assertEqual(ledger["replies"] + ledger["rate-limited"], 2500)
         self.expect(ledger["replies"], took, 2500, 32 * 4)
         self.assertEqual(self.flood(self.client("10.88.3.1"), 10)[0], 10)
