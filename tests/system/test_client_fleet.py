@@ -294,6 +294,15 @@ class Sources(Fleet):
         self.assertEqual(self.names(self.run_with("-f", path)), self.expected(3))
         self.assertEqual(self.names(self.run_with("-f", path, "@all")), self.expected(1, 2, 3))
 
+    def test_groups_of_a_file_of_groups(self):
+        """It stands for all of them, unless some are chosen."""
+        path = self.tempfile("@web: 127.0.0.[1-2]:%s\n@db: 127.0.0.3:%s\n" %
+                             (self.port, self.port))
+        self.assertEqual(self.names(self.run_with("-f", path)), self.expected(1, 2, 3))
+        self.assertEqual(self.names(self.run_with("-f", path, "@db")), self.expected(3))
+        self.assertEqual(self.names(self.run_with("-f", path, "127.0.0.4:" + self.port)),
+                         self.expected(1, 2, 3, 4))
+
     def test_environment(self):
         words = "127.0.0.1:%s 127.0.0.[2-3]:%s" % (self.port, self.port)
         done = self.run_with(env={"RUPTIME_HOSTS": words})

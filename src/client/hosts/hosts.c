@@ -155,11 +155,25 @@ static int take_words(struct gathering *gathering, const struct hosts_words *wor
 	return 0;
 }
 
-/* The hosts of a file: its words, or, if it has none, all that its groups hold. */
+/* Does any of WORDS name a group? */
+static bool names_group(const struct hosts_words *words)
+{
+	for (size_t i = 0; i < words->count; i++) {
+		if (words->list[i].at[0] == '@') {
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The hosts of a file: its words, or, if it has none, all that its groups hold, unless the command
+ * line has chosen groups.
+ */
 static int take_file(struct gathering *gathering, struct hosts_file *file)
 {
 	gathering->hosts->from_file = true;
-	if (file->words.count || !file->group_count) {
+	if (file->words.count || names_group(&gathering->hosts->words)) {
 		return take_words(gathering, &file->words, 0);
 	}
 	for (size_t i = 0; i < file->group_count; i++) {
