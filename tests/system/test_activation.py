@@ -174,6 +174,25 @@ class Kept(Manager):
         clients.expect_all_answered(self, clients.finish_crowd(load))
         self.assertIsNone(last.exit_code)
 
+    def test_none_is_refused_when_it_is_killed(self):
+        """What it had accepted dies with it; whatever comes later waits for the next one."""
+        tcp = self.open(socket.SOCK_STREAM)
+        address = "tcp://127.0.0.1:%d" % tcp.getsockname()[1]
+        load = clients.start_crowd(address, "-n", 8, "-d", clients.seconds(2, 60 * clients.LONG))
+        kills, stack = 0, self.stack
+        while load.poll() is None:
+            with contextlib.ExitStack() as self.stack:
+                daemon = self.serve()
+                clients.ask_stream(address)
+                self.assertEqual(daemon.stop(signal.SIGKILL), -signal.SIGKILL)
+            kills += 1
+        self.stack = stack
+        last = self.serve()
+        counts = clients.finish_crowd(load)
+        clients.expect_all_answered(self, counts, but=["reset", "empty", "partial"])
+        self.assertIsNone(last.exit_code)
+        print("# %d kills, %d answers, none refused" % (kills, counts["ok"]))
+
 
 if __name__ == "__main__":
     harness.main()

@@ -239,7 +239,7 @@ class Load(Reloads):
     def test_no_request_on_a_listener_that_stays_fails(self):
         self.write("tcp://127.0.0.1:0", "udp://127.0.0.1:0", "unix://" + self.path("kept"))
         daemon = self.serve()
-        seconds = clients.seconds(3, 20)
+        seconds = clients.seconds(3, 60 * clients.LONG)
         loads = [clients.start_crowd(address, "-n", 8, "-d", seconds) for address in
                  (daemon.address("tcp"), daemon.address("udp"), "unix://" + self.path("kept"))]
         reloads = 0

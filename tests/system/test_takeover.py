@@ -4,6 +4,7 @@
 import array
 import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -345,6 +346,7 @@ class Takeover(local.Sockets):
                                 socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if count else [])
                             while True:
                                 self.assertEqual(peer.receive()[0], WITHDRAWN)
+        self.random_messages(10000 * clients.LONG or 100)
         with NewServer(self.next) as peer:
             peer.go_to(3)
             peer.send(TAKEN, 77)
@@ -355,6 +357,21 @@ class Takeover(local.Sockets):
         harness.wait_for(lambda: old.descriptors() <= descriptors, what="all to be closed")
         new = self.start(self.url("unix"))
         self.taken_over(old, new)
+
+    def random_messages(self, count):
+        """Right or wrong, with any number of descriptors, whole or cut short, or left unsaid."""
+        seed = int(os.environ.get("RUPTIME_TEST_SEED") or random.randrange(1 << 30))
+        print("# seed", seed, flush=True)
+        dice = random.Random(seed)
+        with open(os.devnull, "wb") as sink:
+            for _ in range(count):
+                with NewServer(self.next) as peer, contextlib.suppress(OSError):
+                    for _ in range(dice.randrange(4)):
+                        data = message(dice.randrange(11), dice.choice((0, 1, 3, 1 << 31)),
+                                       bytes(dice.choice((0, 16, TAKEN_BYTES, 4096))),
+                                       dice.randrange(5), dice.choice((MAGIC, MAGIC, b"RUtx")))
+                        fds = [sink.fileno()] * dice.choice((0, 0, 0, 1, 2, 253))
+                        socket.send_fds(peer.sock, [data[:dice.choice((None, None, 1, 15))]], fds)
 
     def test_an_old_server_that_lies(self):
         """The new one takes no socket for what it is not, and removes no name but its own."""
