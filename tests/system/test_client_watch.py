@@ -207,10 +207,11 @@ class Terminal(Watch):
             self.see(b"up 3+04:05")
             self.host.line = None
             self.see(b"timed out")
+            self.see(b"marked: 1 down")
             self.host.line = LINE
             self.see(b"back")
             os.write(self.ours, b"\n")
-            self.see(b"load of the last minute")
+            self.see(b"load in the last 80 rounds")
             os.write(self.ours, b"\n/nothing-like-that")
             self.see(b"filter: nothing-like-that_  (0 shown)")
             os.write(self.ours, b"\x1b")

@@ -204,8 +204,10 @@ class ProcessOne(unittest.TestCase):
                 self.assertEqual(int(container.status(pid, field), 16), 0, field)
             self.assertEqual(container.status(pid, "NoNewPrivs"), "1")
             with open("/proc/%d/mountinfo" % pid, encoding="utf-8") as mounts:
-                self.assertRegex(next(line for line in mounts if line.split()[4] == "/"), r" ro[, ]")
-            done = container.inside(harness.program("ruptime"), "-a", "tcp://127.0.0.1", "udp://127.0.0.1")
+                root_mount = next(line for line in mounts if line.split()[4] == "/")
+            self.assertRegex(root_mount, r" ro[, ]")
+            done = container.inside(harness.program("ruptime"), "-a", "tcp://127.0.0.1",
+                                    "udp://127.0.0.1")
             self.assertEqual((done.returncode, done.stdout.count("  up ")), (0, 2), done.stderr)
             self.check_metrics(container, args)
             self.check_orphan(container)

@@ -21,6 +21,7 @@ enum change {
 	CHANGE_DOWN,		/* it was up before */
 	CHANGE_BACK,		/* it was down before, and has not been rebooted meanwhile */
 	CHANGE_REBOOTED,
+	CHANGES,		/* how many there are */
 };
 
 struct changes_host {

@@ -127,6 +127,30 @@ static const char *name_of(enum report_sort sort)
 	}
 }
 
+/* The second line: the filter if there is one, else how many hosts have which mark. */
+static void format_second_line(const struct view *view, char *buf)
+{
+	const struct changes *changes = view->changes;
+	size_t counts[CHANGES] = { 0 };
+	size_t len = 0;
+
+	buf[0] = '\0';
+	if (view->filtering || view->filter[0]) {
+		snprintf(buf, TABLE_ROW_BYTES, "filter: %s%s  (%zu shown)", view->filter,
+			view->filtering ? "_" : "", view->count);
+		return;
+	}
+	for (size_t i = 0; i < changes->count; i++) {
+		counts[changes->hosts[i].last]++;
+	}
+	for (unsigned i = CHANGE_NONE + 1; i < CHANGES; i++) {
+		if (counts[i]) {
+			len += (size_t)snprintf(buf + len, TABLE_ROW_BYTES - len, "%s%zu %s",
+				len ? ", " : "marked: ", counts[i], change_name((enum change)i));
+		}
+	}
+}
+
 static void draw_header(const struct view *view, uint64_t interval_ns)
 {
 	size_t up = 0;
@@ -149,11 +173,7 @@ static void draw_header(const struct view *view, uint64_t interval_ns)
 	attron(A_BOLD);
 	put_line(0, 0, text);
 	attroff(A_BOLD);
-	text[0] = '\0';
-	if (view->filtering || view->filter[0]) {
-		snprintf(text, sizeof(text), "filter: %s%s  (%zu shown)", view->filter,
-			view->filtering ? "_" : "", view->count);
-	}
+	format_second_line(view, text);
 	put_line(1, 0, text);
 }
 
@@ -258,8 +278,8 @@ static void draw_history(const struct view *view)
 		format_bars(view, at, width, most, text);
 		put_line(line++, 0, text);
 		snprintf(text, sizeof(text),
-			"load of the last minute, now at the right; the highest is %.2f",
-			(double)most);
+			"load in the last %u rounds, the newest at the right; the highest is %.2f",
+			width, (double)most);
 		put_line(line++, 0, text);
 	}
 	while (line < LINES - 1) {
