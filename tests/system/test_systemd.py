@@ -28,6 +28,7 @@ ip link set lo up
 cp "$BUILD/src/ruptimed" "$BUILD/src/ruptime" /run/bin/
 sed "s#@sbindir@#/run/bin#" "$SOURCE/contrib/systemd/ruptimed.service.in" \
 	> /run/systemd/system/ruptimed.service
+sed "s#@sbindir@#/run/bin#" "$SOURCE/contrib/systemd/takeover.conf.in" > /run/takeover.conf
 cp "$SOURCE/contrib/systemd/ruptimed.socket" /run/systemd/system/
 cp "$SOURCE/contrib/systemd/ruptimed.sysusers" "$SOURCE/contrib/systemd/ruptimed.tmpfiles" /run/
 cp "$SOURCE/contrib/ruptimed.conf" /etc/ruptimed.conf
@@ -81,6 +82,21 @@ step restart systemctl restart ruptimed.service
 step ask_restarted /run/bin/ruptime 127.0.0.1
 kill -9 "$(main_pid)"
 step ask_killed /run/bin/ruptime unix:///run/ruptime/stream
+systemctl stop ruptimed.socket ruptimed.service
+cp /run/takeover.conf /run/systemd/system/ruptimed.service.d/
+systemctl daemon-reload
+step start_anew systemctl start ruptimed.service
+old=$(main_pid)
+step takeover systemctl reload ruptimed.service
+step ask_taken /run/bin/ruptime 127.0.0.1
+timeout 10 sh -c 'while kill -0 '"$old"' 2>/dev/null; do :; done'
+new=$(main_pid)
+step others test "$new" != "$old" -a "$new" != 0
+step show_taken systemctl show -p ActiveState,NRestarts ruptimed.service
+step takeover_again systemctl reload ruptimed.service
+step ask_again /run/bin/ruptime udp://127.0.0.1
+step stop_taken systemctl stop ruptimed.service
+step result_taken systemctl show -p Result,ActiveState ruptimed.service
 echo over > /run/out/over
 """
 
@@ -151,10 +167,11 @@ class Machine(unittest.TestCase):
             if not os.path.exists(os.path.join(directory, "start")):
                 self.skipTest("systemd does not start here: " + read("boot")[-300:])
             self.assertTrue(os.path.exists(os.path.join(directory, "over")), read("boot"))
-            for step in ("start", "reload", "stop", "socket", "restart"):
+            for step in ("start", "reload", "stop", "socket", "restart", "start_anew", "takeover",
+                         "others", "takeover_again", "stop_taken"):
                 self.assertEqual(read(step + ".code"), "0\n", step + ": " + read(step))
             for step in ("ask", "ask_reloaded", "ask_tcp", "ask_udp", "ask_unix", "ask_packets",
-                         "ask_restarted", "ask_killed"):
+                         "ask_restarted", "ask_killed", "ask_taken", "ask_again"):
                 self.assertRegex(read(step).encode(), clients.UPTIME_LINE, step)
             self.assertNotEqual(read("ask_stopped.code"), "0\n")
             show = read("show")
@@ -162,6 +179,8 @@ class Machine(unittest.TestCase):
             self.assertRegex(show, r"StatusText=\d+ requests: ")
             self.assertIn("NRestarts=0\n", show)
             self.assertEqual(read("result"), "Result=success\nActiveState=inactive\n")
+            self.assertEqual(read("show_taken"), "NRestarts=0\nActiveState=active\n")
+            self.assertEqual(read("result_taken"), "Result=success\nActiveState=inactive\n")
             processes = read("processes")
             self.assertNotIn("Uid:\t0\t", processes)
             self.assertEqual(set(re.findall(r"^NoNewPrivs:\t(\d)", processes, re.MULTILINE)),

@@ -231,6 +231,21 @@ static int set_mode(int path_fd, mode_t mode, const char **why)
 }
 
 /*
+ * Let OWNERS have the file, and tell of it anew in *ST. One that they have already is left alone: a
+ * service manager may have forbidden the call.
+ */
+static int give(int path_fd, const struct owners *owners, struct stat *st)
+{
+	if ((owners->uid == (uid_t)-1 || owners->uid == st->st_uid) &&
+	    (owners->gid == (gid_t)-1 || owners->gid == st->st_gid)) {
+		return 0;
+	}
+	return fchownat(path_fd, "", owners->uid, owners->gid, AT_EMPTY_PATH) < 0
+		       ? -1
+		       : fstat(path_fd, st);
+}
+
+/*
  * Bind with the final mode, or, if the file is to have another owner, with no permission until it
  * has. A default ACL of the directory may have taken from the mode. Returns the file as O_PATH, or
  * -1 with errno.
@@ -251,8 +266,7 @@ static int bind_and_permit(int fd, const struct place *place, const struct addre
 	if (path_fd < 0) {
 		return -1;
 	}
-	if ((other && fchownat(path_fd, "", owners->uid, owners->gid, AT_EMPTY_PATH) < 0) ||
-	    fstat(path_fd, &st) < 0 ||
+	if (fstat(path_fd, &st) < 0 || give(path_fd, owners, &st) < 0 ||
 	    ((st.st_mode & 07777) != mode && set_mode(path_fd, mode, why) < 0)) {
 		io_close(&path_fd);
 	}
