@@ -134,7 +134,9 @@ class Kinds(Manager):
 
 
 class Kept(Manager):
-    """The manager's sockets outlive us, with all that waits in them."""
+    """The sockets of the manager outlive the server, with all that waits in them."""
+
+    limit_s = 60 + 120 * clients.LONG
 
     def open_all(self):
         self.open(socket.SOCK_STREAM)
