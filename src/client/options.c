@@ -131,15 +131,17 @@ static int parse_wait(struct ask_options *ask, const char *text, const char *nex
 		    : refuse_separate_duration("wait", next);
 }
 
-/* No locale is set, so the decimal point is one. */
+/* Digits, and a decimal point among them in a share alone. No locale is set, so it is one. */
 static int parse_min_up(struct options *options, const char *text)
 {
+	const bool has_digits = strspn(text, "0123456789") > 0;
 	char *end;
 
 	options->has_min_up = true;
 	options->min_up = strtod(text, &end);
 	options->min_up_is_percent = *end == '%';
-	if (text[0] < '0' || text[0] > '9' || strcmp(end, options->min_up_is_percent ? "%" : "") ||
+	if (!has_digits || strcmp(end, options->min_up_is_percent ? "%" : "") ||
+	    text[strspn(text, options->min_up_is_percent ? "0123456789.%" : "0123456789")] ||
 	    (options->min_up_is_percent && options->min_up > 100)) {
 		cli_complain(&client_options_cli,
 			"--min-up=%s: neither a number of hosts nor a share such as 95%%", text);

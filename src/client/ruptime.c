@@ -3,9 +3,11 @@
  * ruptime: how are these hosts? Options, hosts, and what is to be done with them.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/hosts/hosts.h"
 #include "client/options.h"
@@ -107,14 +109,25 @@ static int ask(const struct options *options)
 
 int main(int argc, char **argv)
 {
+	/* Else a socket gets its number, and what is printed goes to a host. */
+	const bool has_stdout = fcntl(STDOUT_FILENO, F_GETFD) >= 0;
+	enum options_action action;
 	struct options options;
 
+	io_fill_standard();
 	if (thread_raise_main_stack() < 0) {
 		return VERDICT_SYSTEM;
 	}
 	/* A reader that has gone is an error of write(), told by the exit code. */
 	signal(SIGPIPE, SIG_IGN);
-	switch (client_options_parse(&options, argc, argv)) {
+	action = client_options_parse(&options, argc, argv);
+	if (action != OPTIONS_WRONG && !has_stdout) {
+		if (!options.quiet) {
+			cli_complain(&client_options_cli, "standard output: %s", strerror(EBADF));
+		}
+		return VERDICT_SYSTEM;
+	}
+	switch (action) {
 	case OPTIONS_ASK:
 		return ask(&options);
 	case OPTIONS_SHOW_HELP:

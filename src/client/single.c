@@ -61,10 +61,6 @@ enum verdict single_run(const struct options *options, const struct targets *tar
 	struct fleet *fleet;
 	int more;
 
-	/* Else a socket would get its number, and be passed as the standard output. */
-	if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
-		return complain_stdout(&single);
-	}
 	fleet = fleet_open(&fleet_options);
 	if (!fleet) {
 		return complain(&single, strerror(errno));

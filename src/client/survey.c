@@ -202,10 +202,12 @@ static int close_all(struct survey *survey)
 	return result;
 }
 
-static enum verdict fail(const struct survey *survey, const char *what)
+static enum verdict fail(const struct survey *survey)
 {
 	if (!survey->options->quiet) {
-		cli_complain(&client_options_cli, "%s%s", what, strerror(errno));
+		cli_complain(&client_options_cli, "%s%s",
+			survey->out && ferror(survey->out) ? "standard output: " : "",
+			strerror(errno));
 	}
 	return VERDICT_SYSTEM;
 }
@@ -217,7 +219,7 @@ enum verdict survey_run(const struct options *options, const struct targets *tar
 	int asked;
 
 	if (open_all(&survey) < 0) {
-		result = fail(&survey, "");
+		result = fail(&survey);
 		close_all(&survey);
 		return result;
 	}
@@ -231,12 +233,12 @@ enum verdict survey_run(const struct options *options, const struct targets *tar
 	    (!survey.streams && output_write(&survey.report, survey.format, options->sort,
 					options->reverse, survey.out) < 0)) {
 		errno = survey.error ? survey.error : errno;
-		result = fail(&survey, "");
+		result = fail(&survey);
 		close_all(&survey);
 		return result;
 	}
 	if (fflush(survey.out) == EOF) {
-		result = fail(&survey, "standard output: ");
+		result = fail(&survey);
 	} else {
 		summarize(&survey);
 		result = is_interrupted() ? VERDICT_INTERRUPTED

@@ -115,10 +115,27 @@ class Table(Fleet):
         for least, code in (("1", 0), ("2", 1), ("50%", 0), ("51%", 1), ("0", 0), ("100%", 1)):
             self.assertEqual(ruptime("--min-up=" + least, up.url, down).returncode, code, least)
         self.assertEqual(ruptime("--min-up=1", down).returncode, 2)
-        for wrong in ("", "x", "-1", "101%", "1%%", "5 %"):
+        for wrong in ("", "x", "-1", "101%", "1%%", "5 %", "1.5", "0x2", "1e3", "0x2%", "1e1%",
+                      ".5%", "inf", "nan%"):
             done = ruptime("--min-up=" + wrong, up.url)
             self.assertEqual((done.returncode, done.stdout), (3, ""))
             self.assertIn("--min-up=" + wrong, done.stderr)
+
+    def test_output_that_fails(self):
+        """Said as what it is, in every form; no host is asked if there is none."""
+        need_json()
+        up, = self.servers(ANSWER)
+        for flags in ([], ["-a"], ["-J"], ["--csv"], ["-lJ"], ["-c1"], ["-w1"], ["-w1", "-J"],
+                      ["--targets=prometheus"], ["--help"]):
+            with open("/dev/full", "wb") as full:
+                done = ruptime(*flags, up.url, stdout=full, stderr=subprocess.PIPE)
+            self.assertEqual((done.returncode, done.stderr),
+                             (4, "ruptime: standard output: No space left on device\n"), flags)
+            before = up.connections
+            done = harness.run(["sh", "-c", 'exec "$0" "$@" >&-', RUPTIME, *flags, up.url])
+            self.assertEqual((done.returncode, done.stderr),
+                             (4, "ruptime: standard output: Bad file descriptor\n"), flags)
+            self.assertEqual(up.connections, before)
 
     def test_interrupted(self):
         need_json()

@@ -63,7 +63,7 @@ static int read_file(struct hosts *hosts, const char *path)
 	if (result < 0) {
 		return complain(hosts, "%s: %s", path, strerror(errno));
 	}
-	return result == 0 ? 0 : complain(hosts, "%s:%u: %s", path, line, why);
+	return result == 0 ? 0 : complain(hosts, "%s:%u: %s", file->name, line, why);
 }
 
 /* A file that is not there, or not for us, is none. */

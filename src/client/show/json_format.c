@@ -90,11 +90,10 @@ static int write_row(const struct report *report, size_t at, FILE *out)
 	}
 	result = json_dumpf(object, out, JSON_REAL_PRECISION(DIGITS) | JSON_PRESERVE_ORDER);
 	json_decref(object);
-	fputc('\n', out);
-	if (result < 0) {
+	if (result < 0 && !ferror(out)) {
 		errno = ENOMEM;
 	}
-	return result;
+	return result < 0 || fputc('\n', out) == EOF ? -1 : 0;
 }
 
 static const struct report_format format = { .begin = begin, .write = write_row };

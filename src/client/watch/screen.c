@@ -29,6 +29,8 @@ static bool has_utf8;
 
 int screen_open(void)
 {
+	const char *no_color = getenv("NO_COLOR");
+
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
 		return -1;
 	}
@@ -45,7 +47,7 @@ int screen_open(void)
 	nodelay(stdscr, TRUE);
 	set_escdelay(50);
 	curs_set(0);
-	if (!getenv("NO_COLOR") && has_colors()) {
+	if ((!no_color || !no_color[0]) && has_colors()) {
 		start_color();
 		use_default_colors();
 		init_pair(COLOUR_DOWN, COLOR_RED, -1);

@@ -300,6 +300,7 @@ enum verdict watch_run(const struct options *options, const struct targets *targ
 	struct watch watch = { .options = options, .targets = targets };
 	enum verdict result = VERDICT_SYSTEM;
 	int failed = open_all(&watch);
+	bool unwritten;
 	int error;
 
 	catch_signals(&watch);
@@ -307,6 +308,7 @@ enum verdict watch_run(const struct options *options, const struct targets *targ
 		failed = step(&watch);
 	}
 	error = errno;
+	unwritten = watch.out && ferror(watch.out);
 	if (!failed && !ended_by()) {
 		report_recount(&watch.report);
 		result = verdict_judge(options, &watch.report);
@@ -315,7 +317,8 @@ enum verdict watch_run(const struct options *options, const struct targets *targ
 	}
 	close_all(&watch);
 	if (failed && !options->quiet) {
-		cli_complain(&client_options_cli, "%s", strerror(error));
+		cli_complain(&client_options_cli, "%s%s", unwritten ? "standard output: " : "",
+			strerror(error));
 	}
 	if (watch.failed_commands && !options->quiet) {
 		cli_complain(&client_options_cli, "--on-change: %u commands failed",
