@@ -12,10 +12,12 @@ static const struct {
 } unprintable[] = {
 	{ 0x0, 0x1f },
 	{ 0x7f, 0x9f },
+	{ 0xad, 0xad },		/* soft hyphen */
 	{ 0x061c, 0x061c },	/* Arabic letter mark */
-	{ 0x200e, 0x200f },	/* left-to-right mark, right-to-left mark */
+	{ 0x180e, 0x180e },	/* vowel separator, of no width */
+	{ 0x200b, 0x200f },	/* spaces and joiners of no width, marks of direction */
 	{ 0x2028, 0x202e },	/* line and paragraph separator, embeddings and overrides */
-	{ 0x2066, 0x2069 },	/* isolates */
+	{ 0x2060, 0x206f },	/* joiners and operators of no width, isolates */
 	{ 0xd800, 0xdfff },	/* surrogates: no UTF-8 */
 	{ 0xfeff, 0xfeff },	/* byte order mark */
 	{ 0xfff9, 0xfffb },	/* interlinear annotation */

@@ -3,12 +3,18 @@
 
 import collections
 import contextlib
+import csv
+import io
 import json
 import os
 import pty
+import random
+import re
 import resource
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -198,6 +204,71 @@ class Thousands(unittest.TestCase):
                                preexec_fn=lower)
                 self.assertEqual((done.returncode, done.stderr), (0, ""), scheme)
                 self.assertEqual(done.stdout.count(",up,"), 100000)
+
+
+class AnyBytes(unittest.TestCase):
+    """Hosts that send lines of any bytes: records stay records, and no line acts on a terminal."""
+
+    COUNT = 3000 if os.environ.get("RUPTIME_TEST_LONG") else 300
+    SEED = os.environ.get("RUPTIME_TEST_SEED") or "1"
+    SPECIAL = (0x22, 0x2c, 0x5c, 0x80, 0x9b, 0xad, 0xe9, 0x200b, 0x2028, 0x202e, 0x4e2d, 0xfeff,
+               0x1f600)
+    # Controls, and what has no width or turns the direction of what is beside it.
+    UNPRINTABLE = "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+
+    def line(self, host):
+        chance = random.Random(self.SEED + host)
+        kind = chance.randrange(4)
+        if kind == 0:
+            return bytes(chance.randrange(256) for _ in range(chance.randrange(1, 60))) + b"\n"
+        if kind == 1:
+            return bytes(chance.choice(b'",\\\'[]{}: \t=') for _ in range(40)) + b"x\n"
+        if kind == 2:
+            return "".join(chr(chance.choice(self.SPECIAL)) for _ in range(40)).encode() + b"\n"
+        return b" 12:34:56 up %d days, %d:%02d,  %d users,  load average: %s, 1,5, nan\n" % (
+            chance.randrange(10 ** 14), chance.randrange(99), chance.randrange(99),
+            chance.randrange(-9, 10 ** 14), chance.choice((b"1e9", b"-1", b"0x1", b"9" * 20)))
+
+    def serve(self, listener):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _peer = listener.accept()
+                with connection:
+                    connection.sendall(self.line(connection.getsockname()[0]))
+
+    def test_any_bytes(self):
+        need_json()
+        print("# RUPTIME_TEST_SEED=%s" % self.SEED)
+        with socket.create_server(("", 0), backlog=self.COUNT) as listener:
+            port = listener.getsockname()[1]
+            thread = threading.Thread(target=self.serve, args=(listener,))
+            thread.start()
+            hosts = "".join("127.9.%d.%d:%d\n" % (i >> 8, i & 255, port)
+                            for i in range(self.COUNT))
+            try:
+                for flags in (["-J"], ["--csv"], ["-a"], ["-lr"]):
+                    self.check(flags, hosts)
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)
+                thread.join()
+
+    def check(self, flags, hosts):
+        done = harness.run([RUPTIME, *flags, "--tries=1", "-f", "-"], input=hosts.encode(),
+                           text=False)
+        text = done.stdout.decode("utf-8")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertNotRegex(text + done.stderr.decode("utf-8"), self.UNPRINTABLE)
+        rows = text.rstrip("\n").split("\n")
+        if flags == ["-J"]:
+            rows = [json.loads(row) for row in rows]
+            for row in rows:
+                sent = self.line(row["target"].split(":")[0]).rstrip(b"\n")
+                if row["line"] is not None and re.fullmatch(rb"[ -~]*", sent):
+                    self.assertEqual(row["line"].encode(), sent)
+        elif flags == ["--csv"]:
+            rows = list(csv.DictReader(io.StringIO(text, newline="")))
+            self.assertTrue(all(None not in row and None not in row.values() for row in rows))
+        self.assertEqual(len(rows), self.COUNT)
 
 
 class Cost(unittest.TestCase):

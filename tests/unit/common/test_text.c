@@ -36,6 +36,9 @@ static const struct {
 	{ TEXT("\xe2\x80\xae"), "\\xe2\\x80\\xae" },		/* right-to-left override */
 	{ TEXT("\xe2\x80\xa8"), "\\xe2\\x80\\xa8" },		/* line separator */
 	{ TEXT("\xe2\x81\xa6"), "\\xe2\\x81\\xa6" },		/* isolate */
+	{ TEXT("a\xe2\x80\x8b"), "a\\xe2\\x80\\x8b" },		/* space of no width */
+	{ TEXT("\xe2\x81\xa0"), "\\xe2\\x81\\xa0" },		/* word joiner */
+	{ TEXT("\xc2\xad"), "\\xc2\\xad" },			/* soft hyphen */
 	{ TEXT("\xef\xbb\xbf"), "\\xef\\xbb\\xbf" },		/* byte order mark */
 	/* No UTF-8: alone, cut short, too long, a surrogate, beyond Unicode. */
 	{ TEXT("\x80"), "\\x80" },
