@@ -168,9 +168,10 @@ def reports(daemon, before_second=lambda: None, before_end=lambda: None):
     return got
 
 
-def intrude_alone(args, options):
+def intrude_alone(args, options, before_first=lambda: None):
     """Into a server that serves."""
     with harness.Daemon(*args, **options) as daemon:
+        before_first()
         got = reports(daemon)
         daemon.signal(9)
         daemon.exit_code_within(5)
@@ -181,9 +182,11 @@ def intrude_alone(args, options):
 def intrude_taker(args, options):
     """Into a server that has taken over."""
     with harness.Daemon(*args, **{**options, "env": None}) as before:
-        got = intrude_alone(args, options)
-        assert before.wait(8) == 0 and "has taken over" in before.log, before.log
-    return got
+        def await_end():
+            """Until then, it may still accept a client."""
+            assert before.wait(8) == 0 and "has taken over" in before.log, before.log
+
+        return intrude_alone(args, options, await_end)
 
 
 def intrude_taken(args, options):
