@@ -5,7 +5,8 @@
  *	 12:34pm  up 3 day(s),  5 min(s),  1 user,  load average: ...
  *
  * Between "up" and "load" stand numbers with a unit behind them, and one time of day; behind it
- * three numbers, with a decimal point or a decimal comma.
+ * three numbers, with a decimal point or a decimal comma. Where the first unit is of no language
+ * that is known here, as in "up 3 Tage,  4:05", the uptime is unknown, and not 4:05.
  */
 #include "client/show/uptime_line.h"
 
@@ -102,10 +103,19 @@ static void add_time(struct uptime_facts *facts, int64_t seconds)
 	}
 }
 
-/* A number and what is behind it, at *TEXT, which is moved on. */
-static void take_quantity(const char **text, bool is_negative, struct uptime_facts *facts)
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80;
+}
+
+/*
+ * A number and what is behind it, at *TEXT, which is moved on. Returns false if that is a unit that
+ * makes all behind it senseless.
+ */
+static bool take_quantity(const char **text, bool is_negative, struct uptime_facts *facts)
 {
 	int64_t number = take_number(text);
+	int64_t seconds;
 
 	/* As the classic ruptime shows it: 3+04:05. */
 	if (**text == '+' && is_digit((*text)[1])) {
@@ -115,18 +125,20 @@ static void take_quantity(const char **text, bool is_negative, struct uptime_fac
 	}
 	if ((*text)[0] == ':' && is_digit((*text)[1])) {
 		add_time(facts, take_time(text, number < NUMBER_MAX / HOUR_S ? number : 0));
-		return;
+		return true;
 	}
 	while (is_space(**text)) {
 		(*text)++;
 	}
+	seconds = unit_seconds(*text);
 	if (strncmp(*text, "user", 4) == 0) {
 		facts->users = is_negative ? -1 : number;
-	} else if (unit_seconds(*text) && !is_negative) {
-		int64_t seconds = unit_seconds(*text);
-
+	} else if (seconds && !is_negative) {
 		add_time(facts, number < UPTIME_MAX_S / seconds ? number * seconds : UPTIME_MAX_S);
+	} else if (is_letter(**text) && facts->uptime_s < 0) {
+		return false;
 	}
+	return true;
 }
 
 /* What stands between "up" and END. */
@@ -134,7 +146,9 @@ static void take_quantities(const char *at, const char *end, struct uptime_facts
 {
 	while (at < end) {
 		if (is_digit(*at)) {
-			take_quantity(&at, at[-1] == '-', facts);
+			if (!take_quantity(&at, at[-1] == '-', facts)) {
+				return;
+			}
 		} else if (strncmp(at, "no users", 8) == 0) {
 			facts->users = 0;
 			at += 8;
