@@ -7,7 +7,7 @@
  *	rcvbuf=0		bytes to ask for as receive buffer; 0: what listener.c has asked for
  *	wait=poll		poll(), then recvmmsg() without waiting
  *	wait=waitforone		recvmmsg() waits for the first datagram
- *	aside=0			1: sched_yield() after a batch that woke nobody, as
+ *	aside=0			1: sched_yield() after a batch that woke no worker, as
  *				ingress_yield()
  *
  *	travels=requests	a chain of requests that the kernel has written source and control

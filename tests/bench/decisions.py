@@ -209,7 +209,7 @@ def cpu_times():
 
 
 def measure(question, variant, load, duration):
-    """Until nobody disturbs, but only so often: then the least disturbed one."""
+    """Until nothing disturbs, but only so often: then the least disturbed one."""
     tries = []
     while len(tries) < TRIES and not (tries and tries[-1]["others %"] < OTHERS_MAX):
         before = cpu_times()
@@ -264,7 +264,7 @@ def answer(name, options):
         question = question._replace(variants=options.servers)
     for number in range(options.rounds):
         for load in question.loads:
-            # Whoever comes first is another one each time.
+            # The first one is another one each time.
             turned = question.variants[number % len(question.variants):]
             turned += question.variants[:number % len(question.variants)]
             for variant in turned:

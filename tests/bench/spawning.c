@@ -86,7 +86,7 @@ static void run(enum way way, struct runner *runner)
 	histogram_add(&runs, clock_now_ns() - began_ns);
 }
 
-/* What a client sees of a close(): its end comes when nobody holds the connection any more. */
+/* What a client sees of a close(): its end comes when no process holds the connection any more. */
 static void *make_ends(void *unused)
 {
 	while (!atomic_load_explicit(&over, memory_order_relaxed)) {

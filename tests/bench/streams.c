@@ -8,7 +8,7 @@
  *	close=skip		what the client has said is thrown away, then send(), close()
  *	close=plain		send(), close()
  *
- *	accept=poll		poll(), then accept4() until nobody waits, or the turn is over
+ *	accept=poll		poll(), then accept4() until no client waits, or the turn is over
  *	accept=epoll		the same with epoll_wait()
  *	accept=blocking		accept4() that waits; each connection is a turn
  *	turn=64			the most that is accepted in a turn

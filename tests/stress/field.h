@@ -39,7 +39,7 @@ struct field {
 	void (*produce)(struct field *field, unsigned producer, uint64_t *chance);
 	/* Called in the order of the queue: field_is_next() for every load behind NODE. */
 	bool (*is_next)(struct field *field, struct queue_node *node);
-	/* Called by whoever took NODE, in no order: returns whether its loads are whole. */
+	/* Called by the thread that took NODE, in no order: returns whether its loads are whole. */
 	bool (*use)(struct field *field, struct queue_node *node);
 	void *parts[FIELD_PRODUCERS_MAX];	/* what the game has for each producer */
 
@@ -53,7 +53,7 @@ struct field {
 
 void field_fill(struct field_load *load, unsigned producer, unsigned sequence);
 
-/* Is it what field_fill() wrote? Wipes it: whoever still uses it will notice, or be noticed. */
+/* Is it what field_fill() wrote? Wipes it: a thread that still uses it notices, or is noticed. */
 bool field_is_whole(struct field_load *load);
 
 /* Is it the one that its producer's last one was followed by? */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The whole pipeline, started and stopped again and again under the eyes of its clients. Whoever
+ * The whole pipeline, started and stopped again and again while clients ask. A client that
  * had a connection, or had sent a datagram, before the stop began gets a line; and nothing of a
  * server is left when it has stopped.
  */
@@ -149,7 +149,7 @@ static void join_clients(struct client *clients)
 	}
 }
 
-/* Returns whether everybody was served. */
+/* Returns whether all clients were served. */
 static bool live(const struct settings *settings, struct runner *runner)
 {
 	struct life life = { .over_fd = io_event_open() };
@@ -214,7 +214,7 @@ int main(int argc, char **argv)
 		served = live(&settings, runner);
 		leaks = process_descriptors() != descriptors;
 	}
-	stress_case(served, "in %u lives everybody in time was served", lives);
+	stress_case(served, "in %u lives every client in time was served", lives);
 	stress_case(!leaks, "no descriptor is left");
 	runner_free(runner);
 	stress_case(!process_has_children(), "no process is left");

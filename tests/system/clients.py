@@ -105,7 +105,7 @@ def ask_stream(address, timeout=10):
 
 
 def udp_client(address, timeout=5, bind=None):
-    """A connected socket: it takes replies from nobody else."""
+    """A connected socket: it takes replies from no other address."""
     host, port = split(address)
     sock = socket.socket(family_of(host), socket.SOCK_DGRAM)
     sock.settimeout(timeout * harness.SLOW)

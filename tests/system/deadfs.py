@@ -78,7 +78,7 @@ def _answer(fuse, dead):
 def dying(directory):
     """A file in one that dies later, and what makes it die.
 
-    Whoever asks what file system it is in waits even before. It is closed then, since that would
+    Even to ask what file system it is in waits. It is closed then, since that would
     take for ever afterwards.
     """
     dead = threading.Event()

@@ -126,7 +126,7 @@ def drip(conn, server):
 
 
 def endless(conn, server):
-    """A first line, and then more of it than anybody wants."""
+    """A first line, and then more of it than any client wants."""
     while not server.stopping.is_set():
         conn.sendall(ANSWER * 1000)
 
@@ -189,7 +189,7 @@ def sends(make):
 
 @contextlib.contextmanager
 def refusing(kind):
-    """An authority HOST:PORT where nobody answers, and that is nobody else's meanwhile."""
+    """An authority HOST:PORT that refuses, and that no other test gets meanwhile."""
     with _bound(kind, "127.0.0.1") as sock:
         if kind == socket.SOCK_DGRAM:
             # Connected elsewhere, it does not take what others send: they get ICMP's refusal.

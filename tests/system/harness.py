@@ -121,7 +121,7 @@ def as_nobody(argv):
 
 
 def _another_user():
-    """For setpriv(1). In a user namespace of its own root is alone, and outside nobody special."""
+    """For setpriv(1). In a user namespace of its own root is alone, outside an ordinary user."""
     with open("/proc/self/uid_map", encoding="ascii") as mappings:
         for first, _, count in map(str.split, mappings):
             if int(first) <= NOBODY < int(first) + int(count):
@@ -214,12 +214,12 @@ def processes():
 
 def descendants(pid):
     """The children of PID, their children and so on, zombies included."""
-    everybody = processes()
+    found = processes()
     family = {pid}
     while True:
-        more = {p.pid for p in everybody if p.parent in family} - family
+        more = {p.pid for p in found if p.parent in family} - family
         if not more:
-            return [p for p in everybody if p.pid in family and p.pid != pid]
+            return [p for p in found if p.pid in family and p.pid != pid]
         family |= more
 
 
@@ -420,7 +420,7 @@ class Daemon:
             self._family[process.key] = process
 
     def _no_lasting_zombie(self):
-        """A zombie is normal for a moment; one that nobody collects is a leak."""
+        """A zombie is normal for a moment; one that is not collected is a leak."""
         def zombies():
             return {p.key for p in descendants(self.pid) if p.state == "Z"}
 

@@ -90,7 +90,7 @@ def ask_msgq(key, message_type=None, timeout=10):
 
 @contextlib.contextmanager
 def keys(count=1):
-    """COUNT keys that nobody uses; what is left of them at the end goes away."""
+    """COUNT keys that are not in use; what is left of them at the end goes away."""
     chosen = [free_key() for _ in range(count)]
     print("# keys", " ".join("%#x" % key for key in chosen), flush=True)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A network and a mount table of the test's own, so that it can change them and disturbs nobody."""
+"""A network and a mount table of the test's own, to be changed without disturbing others."""
 
 import contextlib
 import ctypes
@@ -144,7 +144,7 @@ class Outside:
             ip("address", "add", own6 + "/64", "dev", "wire", "nodad")
             ip("link", "set", "wire", "up")
             for host in (other, other6):
-                # Nobody has to ask who that is: what comes over the wire is what was sent.
+                # No host has to ask which that is: what comes over the wire is what was sent.
                 ip("neighbour", "add", host, "lladdr", "02:00:00:00:00:%02d" % mac, "dev", "wire",
                    "nud", "permanent")
                 ip("route", "add", "default", "via", host)

@@ -17,7 +17,7 @@ import test_config
 
 ASKERS = 8
 OTHER_USER = 1001
-# Whoever looks for leaks stops all threads first, and those that hang cannot be stopped.
+# The leak sanitizer stops all threads first, and those that hang cannot be stopped.
 LEAVES_THREADS = {**clients.LEAVES_THREADS, "ASAN_OPTIONS": "detect_leaks=0"}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""SIGTERM: everybody who was there is answered, nobody waits long, nothing stays behind."""
+"""SIGTERM: all clients that were there are answered, none waits long, nothing stays behind."""
 
 import contextlib
 import os

@@ -14,7 +14,7 @@ import local_clients as local
 
 SCHEMES = ("tcp", "udp", *local.TYPES, "msgq")
 FLOOD_S = clients.seconds(1, 10)
-# A machine that runs other tests, too, is slow at times; nobody may be shut out.
+# A machine that runs other tests, too, is slow at times; no client may be shut out.
 WORST_S = 0.25 if clients.LONG else 1.5
 RUN_S = 0.2
 TRIES = 2 if clients.LONG else 3

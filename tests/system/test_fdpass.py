@@ -27,7 +27,7 @@ class Fdpass(local.Sockets):
         return local.pass_fd(self.path(), fd)
 
     def fails_at_once(self, fd, reason):
-        """The status comes at once, and nobody else waits for it."""
+        """The status comes at once, and no other client waits for it."""
         began = time.monotonic()
         self.assertEqual(self.pass_fd(fd), b"error: " + reason + b"\n")
         local.ask("unix", self.path("plain"), timeout=1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A command that hangs: whoever waits is told in time, and nobody waits for it once it is well."""
+"""A command that hangs: clients that wait are told in time, and none waits once it is well."""
 
 import contextlib
 import os
@@ -46,7 +46,7 @@ class Hang(unittest.TestCase):
                 next_one += EVERY_S
             until = next_one if now < end else now + 60 * harness.SLOW
             ready = waiting.select(max(0, until - time.monotonic()))
-            self.assertTrue(ready or now < end, "nobody is told any more")
+            self.assertTrue(ready or now < end, "no client is told any more")
             for key, _ in ready:
                 waiting.unregister(key.fileobj)
                 with key.fileobj as sock:

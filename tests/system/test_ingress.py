@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""All transports at once: everybody gets exactly one line, the ledger balances, nothing stays."""
+"""All transports at once: each client gets exactly one line, the ledger balances, nothing stays."""
 
 import contextlib
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What somebody gets who runs code of his own in a thread of the server.
+"""What an attacker gets who runs code of his own in a thread of the server.
 
 fixtures/intruder.so is loaded into the server and tries its list when the first client has been
 accepted; into one that was taken over, when it answers those that it still has. The table in

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How many connections may be open: the excess is dropped and counted, and nobody else notices."""
+"""How many connections may be open: the excess is dropped and counted, and others do not notice."""
 
 import contextlib
 import os
@@ -121,7 +121,7 @@ class Limits(unittest.TestCase):
             waiting = [connect_as(OTHERS[0]) for _ in range(4)]
             self.assertTrue(self.is_dropped(connect_as(OTHERS[0])))
             waiting += [connect_as(OTHERS[1]) for _ in range(2)]
-            # Whoever could as well stop the server has no limit of his own.
+            # A client that could as well stop the server has no limit of his own.
             waiting += [connect_as(0) for _ in range(20)]
             daemon.wait_log("dropped: user %d may" % OTHERS[0])
             self.all_are_served(waiting)
@@ -129,7 +129,7 @@ class Limits(unittest.TestCase):
             self.assertEqual((counts["replies"], counts["max-per-source"]), (26, 1))
 
     def test_who_lingers_gives_way(self):
-        """Whoever has the line and does not close keeps nobody out, and counts."""
+        """A client that has the line and does not close keeps none out, and counts."""
         with self.serve("--max-connections=16", "-w", "1") as daemon:
             self.open_up()
             lingering = []

@@ -387,7 +387,7 @@ class Vandals(Queues):
         local.ask_msgq(self.key)
 
     def test_taken_by_others(self):
-        """Somebody else's queue with our key: not adopted, no spin, and back when it is gone."""
+        """Another user's queue with our key: not adopted, no spin, and back when it is gone."""
         daemon = self.serve()
         local.remove(local.msgget(self.key))
         with contextlib.suppress(OSError):
@@ -408,7 +408,7 @@ class Vandals(Queues):
         self.assertLess(self.cpu_s(daemon) - used, 0.2)
 
     def test_poison(self):
-        """Random bytes, types and lengths, from nobody, on a queue for all."""
+        """Random bytes, types and lengths, from another user, on a queue for all."""
         self.serve("--quiet", keys="?mode=0666")
         seed = random.SystemRandom().getrandbits(32)
         print("# seed", seed, flush=True)

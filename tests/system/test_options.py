@@ -95,9 +95,9 @@ USAGE = [
 
 
 class Case(unittest.TestCase):
-    def ruptimed(self, *args, nobody=False, **kw):
+    def ruptimed(self, *args, unprivileged=False, **kw):
         argv = [harness.program("ruptimed"), *args]
-        return harness.run(harness.as_nobody(argv) if nobody else argv, timeout=10, **kw)
+        return harness.run(harness.as_nobody(argv) if unprivileged else argv, timeout=10, **kw)
 
     def expect_refusal(self, code, shown, *args, **kw):
         done = self.ruptimed(*args, **kw)
@@ -198,13 +198,13 @@ class NotPermitted(Case):
     def test_privileged_port(self):
         with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as limit:
             if int(limit.read()) <= 1:
-                self.skipTest("this system lets everybody have every port")
+                self.skipTest("this system lets every user have every port")
         for scheme in ("tcp", "udp"):
             address = scheme + "://127.0.0.1:1"
-            self.expect_refusal(EXIT_NOT_PERMITTED, address, "-l", address, nobody=True)
+            self.expect_refusal(EXIT_NOT_PERMITTED, address, "-l", address, unprivileged=True)
 
     def test_to_become_another_user(self):
-        self.expect_refusal(EXIT_NOT_PERMITTED, "root", "-l", ANY, "-u", "root", nobody=True)
+        self.expect_refusal(EXIT_NOT_PERMITTED, "root", "-l", ANY, "-u", "root", unprivileged=True)
 
     def test_to_become_another_user_as_root(self):
         """A container's root may lack what it takes."""
@@ -230,14 +230,14 @@ class NotPermitted(Case):
             path = directory + "/pid"
             os.chmod(directory, 0o555)
             self.expect_refusal(EXIT_NOT_PERMITTED, path, "-l", ANY, "--pid-file=" + path,
-                                nobody=True)
+                                unprivileged=True)
 
     def test_to_run_the_command(self):
         with harness.tempdir() as directory:
             command = harness.fake_command(directory, "echo up")
             os.chmod(command, 0o600)
             self.expect_refusal(EXIT_USAGE, command, "-l", ANY, "--command=" + command,
-                                nobody=True)
+                                unprivileged=True)
 
 
 class PidFile(Case):

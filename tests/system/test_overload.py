@@ -2,7 +2,7 @@
 """More requests than can be answered, over five transports at once: it goes on answering as ever.
 
 A flood has to be paid for by who sends it, and on one machine that costs more than to answer. So
-the server has a part of one CPU, beside a process that would like all of it, and whoever asks has
+the server has a part of one CPU, beside a process that would like all of it, and the clients have
 the other CPUs. What it does with its part at its best is measured before and after each flood, by a
 closed loop over all transports, with the same company.
 
@@ -234,7 +234,7 @@ class Overload(unittest.TestCase):
         return results
 
     def latency(self, name):
-        """The p99 of clients that come now and then when nobody else comes, by transport."""
+        """The p99 of clients that come now and then when no other comes, by transport."""
         found = {scheme: p99_ms(result)
                  for scheme, result in self.finish(self.probe(CALM_S)).items()}
         print("# %s: p99 %s ms" % (name, ", ".join("%s %.1f" % each for each in found.items())),

@@ -25,10 +25,10 @@ MARGIN_S = 0.2
 # Runs that have to look the same to the command, however many descriptors come and go meanwhile.
 RUNS = 10000 if clients.LONG else 300
 
-# Whoever waited for two runs is told how long the second one was given.
+# A client that waited for two runs is told how long the second one was given.
 LATE = "did not finish within"
 
-# What the command is, and what everybody gets: the line itself, or an error that says this.
+# What the command is, and what its clients get: the line itself, or an error that says this.
 MISBEHAVIOURS = {
     "hangs": ("exec sleep 60", LATE),
     "ignores SIGTERM": ("trap '' TERM HUP INT; while :; do sleep 60; done", LATE),
@@ -44,7 +44,7 @@ MISBEHAVIOURS = {
     "is not executable": (None, "cannot be run: Permission denied"),
     "is missing": (None, "cannot be run: No such file"),
     "is being written to": (None, "cannot be run: Text file busy"),
-    # Each waits for somebody to open the other end: to execute a hundred would take too long.
+    # Each waits for the test to open the other end: to execute a hundred would take too long.
     "forks 100": ("[ -p never ] || exit; i=0; while [ $i -lt 100 ]; do : <never & i=$((i+1)); done;"
                   " echo up", b"up\n"),
     "prints a comma if its locale has it": (
@@ -177,7 +177,7 @@ class Misbehaviour(RunnerCase):
         self.only_the_runner_is_left()
 
     def expect_alone(self, expected):
-        """One run. Whoever has the answer finds nothing left of the run."""
+        """One run. A client that has the answer finds nothing left of the run."""
         start = time.monotonic()
         line = clients.ask_stream(self.tcp)
         took_s = time.monotonic() - start
@@ -404,7 +404,7 @@ class RunnerDies(RunnerCase):
         self.assertEqual(self.daemon.stop(timeout=5), 0)
 
     def test_without_a_keeper(self):
-        """Nothing can start the next runner: so the server ends, and whoever waits is served."""
+        """Nothing can start the next runner: the server ends, and waiting clients are served."""
         started = self.directory + "/started"
         self.command("echo >'%s'; sleep %g; echo up" % (started, RUN_TIMEOUT_S / 2))
         runner = self.runner()

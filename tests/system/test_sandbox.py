@@ -67,10 +67,10 @@ class Sandbox(unittest.TestCase):
         for level in levels():
             with serving(level) as daemon:
                 self.assertEqual(ask(daemon), "up\n")
-                everybody = threads(daemon.pid) + threads(runner(daemon)) + \
+                all_threads = threads(daemon.pid) + threads(runner(daemon)) + \
                     threads(daemon.helper("keeper").pid)
-                self.assertGreater(len(everybody), 5)
-                for thread in everybody:
+                self.assertGreater(len(all_threads), 5)
+                for thread in all_threads:
                     self.assertEqual((thread["Seccomp"], thread["NoNewPrivs"]), ("2", "1"), thread)
                     for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
                         self.assertEqual(thread[kind], NO_CAPABILITY, thread)
@@ -122,7 +122,7 @@ class Sandbox(unittest.TestCase):
                     self.assertEqual(ask(daemon), "refused\n")
 
     def test_a_command_that_cannot_be_read(self):
-        """Nobody can tell then what else has to be executed for it."""
+        """It cannot be told then what else has to be executed for it."""
         for level in levels():
             with harness.tempdir() as directory:
                 command = shutil.copy(shutil.which("uptime"), directory)

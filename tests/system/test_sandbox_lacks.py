@@ -30,7 +30,7 @@ def execute_listened_to(argv):
     assert libc.prctl(NO_NEW_PRIVS, 1, 0, 0, 0) == 0
     fd = libc.syscall(SECCOMP, 1, NEW_LISTENER, ctypes.byref(filtered))
     assert fd >= 0
-    # The listener is there as long as somebody holds it.
+    # The listener is there as long as a process holds it.
     os.dup2(fd, LISTENER_FD)
     os.execv(argv[0], argv)
 

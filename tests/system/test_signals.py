@@ -135,7 +135,7 @@ def no_core():
 
 
 class Inherited(unittest.TestCase):
-    """Whoever started it may have left it with odd dispositions and a full signal mask."""
+    """The program that started it may have left it with odd dispositions and a full signal mask."""
 
     def start_with(self, prepare):
         with harness.Daemon(*BOTH, preexec_fn=prepare) as daemon:

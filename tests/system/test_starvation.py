@@ -152,9 +152,9 @@ class Starvation(unittest.TestCase):
             harness.wait_for(lambda: not [p for p in harness.descendants(daemon.pid)
                                           if p.name == "sleep"], 5, "the last long run")
             start = time.monotonic()
-            # Somebody who was in the backlog all the time: there are no descriptors for so many.
-            somebody = waiting[LIMIT]
-            while somebody in waiting:
+            # A client that was in the backlog all the time: there are no descriptors for so many.
+            client = waiting[LIMIT]
+            while client in waiting:
                 self.let_go(waiting)
             self.expect_relief(daemon, time.monotonic() - start)
 
@@ -173,7 +173,7 @@ class Starvation(unittest.TestCase):
             return False
 
     def test_clients_that_never_close(self):
-        """They have their line, and stay: nobody else has to wait for them to go."""
+        """They have their line, and stay: no other has to wait for them to go."""
         with self.daemon() as daemon:
             staying = [self.connect(daemon) for _ in range(CLIENTS)]
             slowest = []

@@ -14,7 +14,7 @@ UNITS = os.path.join(harness.SOURCE_DIR, "contrib", "systemd")
 SYSTEMD = "/lib/systemd/systemd"
 
 # A machine of its own: systemd as process 1, with a network, and file systems that can be written
-# to, which are nobody else's. What it finds of the real one it can only read.
+# to, which no other machine has. What it finds of the real one it can only read.
 BOOT = r"""
 set -e
 mount --make-rprivate /

@@ -170,7 +170,7 @@ class RudeClients(unittest.TestCase):
                 self.assertGreater(ledger["client-gone"], 0)
 
     def test_never_close(self):
-        """Whoever keeps its end open costs a descriptor for about a second."""
+        """A client that keeps its end open costs a descriptor for about a second."""
         with harness.Daemon("-l", "tcp://127.0.0.1:0") as daemon:
             before = daemon.descriptors()
             idle = [clients.connect(daemon.address("tcp")) for _ in range(300)]

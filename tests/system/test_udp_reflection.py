@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Attempts to aim the server at somebody else: forged sources, loops, floods.
+"""Attempts to aim the server at another host: forged sources, loops, floods.
 
 Campaigns of doc/reliability.md, section "UDP"; each prints its figures. `make check-long` runs them
 at ten times the length.
@@ -31,7 +31,7 @@ def setUpModule():
 
 
 def public_sources(count):
-    """COUNT addresses that are nobody's here: of 203.0.113.0/24 and, then, 198.18.0.0/15."""
+    """COUNT addresses that no host has here: of 203.0.113.0/24 and, then, 198.18.0.0/15."""
     for i in range(count):
         yield bytes((203, 0, 113, i)) if i < 256 else bytes((198, 18 + (i >> 16), i >> 8 & 255,
                                                               i & 255))

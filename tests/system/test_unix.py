@@ -256,7 +256,7 @@ class Clients(local.Sockets):
             for _ in range(20):
                 local.ask("unix-dgram", self.path(), timeout=1)
             counts = clients.state_at_rest(self, daemon, "unix-dgram")
-            # They were not answered by anybody's reading, and not dropped either.
+            # They were not answered because a test read, and not dropped either.
             self.assertGreaterEqual(counts["replies"], 120)
             self.assertEqual(counts["replies"] + counts["dropped"], counts["requests"])
 
@@ -270,7 +270,7 @@ class Clients(local.Sockets):
 
 
 class UnwantedDescriptors(local.Sockets):
-    """Nobody has asked for them; refused by the kernel or by the server, they do no harm."""
+    """They were not asked for; refused by the kernel or by the server, they do no harm."""
 
     def test_nothing_leaks(self):
         daemon = self.serve(*[self.url(scheme, scheme) for scheme in SCHEMES])

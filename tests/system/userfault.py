@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Memory that whoever reads it has to wait for: userfaultfd(2)."""
+"""Memory whose reader has to wait: userfaultfd(2)."""
 
 import ctypes
 import fcntl
@@ -16,7 +16,7 @@ UFFDIO_REGISTER = 0xc020aa00
 
 
 class Held:
-    """Whoever reads MEMORY in the with block stands still until its end, locks held and all.
+    """A thread that reads MEMORY in the with block stands still until its end, locks held and all.
 
     Skips where faults of the kernel may not be caught, which takes root as a rule."""
 

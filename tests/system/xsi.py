@@ -97,7 +97,7 @@ def exists(key):
 
 
 def free_key():
-    """A key that is nobody's now, and its reply queue's neither."""
+    """A key that no queue has now, and no reply queue."""
     while True:
         key = random.SystemRandom().randrange(0x10000, 0x3fffffff)
         if not exists(key) and not exists(key | REPLY_BIT):

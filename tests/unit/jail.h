@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Somebody who has taken over a process of ours, and tries to get out of its sandbox. Each probe
+ * An attacker who has taken over a process of ours, and tries to get out of its sandbox. Each probe
  * has a process of its own.
  */
 #ifndef RUPTIME_TESTS_JAIL_H

@@ -25,7 +25,7 @@ struct scratch_path scratch_file(const char *name, const char *text, int mode);
 /* An executable file that has sh run SCRIPT, a line or more without "#!". */
 struct scratch_path scratch_command(const char *name, const char *script);
 
-/* A FIFO, and its descriptor: open at both ends, so that nobody waits in an open(). */
+/* A FIFO, and its descriptor: open at both ends, so that no thread waits in an open(). */
 int scratch_fifo(const char *name);
 
 /* The path of a program in the build tree's tests/fixtures. */

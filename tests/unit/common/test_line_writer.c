@@ -12,7 +12,7 @@
 #include "common/io.h"
 #include "common/line_writer.h"
 
-/* A pipe that nobody reads but the test; the thread hangs in it once it is full. */
+/* A pipe that only the test reads; the thread hangs in it once it is full. */
 static int pipe_fds[2];
 static _Atomic int failure;
 

@@ -82,7 +82,7 @@ START_TEST(test_journal_prefix)
 }
 END_TEST
 
-/* The variable is inherited by everybody below a unit, also where stderr leads elsewhere. */
+/* The variable is inherited by all processes below a unit, also where stderr leads elsewhere. */
 START_TEST(test_another_journal_stream)
 {
 	struct stat st;

@@ -151,7 +151,7 @@ START_TEST(test_answer)
 		answer[i] ^= 0x40;
 		ck_assert_ptr_null(
 			protocol_parse_answer(answer, sizeof(answer), nonce, &line_len));
-		/* With another nonce it is an answer still, to somebody else. */
+		/* With another nonce it is an answer still, to another client. */
 		ck_assert_int_eq(protocol_is_answer(answer, sizeof(answer)), i >= 4);
 		answer[i] ^= 0x40;
 	}

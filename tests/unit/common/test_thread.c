@@ -6,7 +6,7 @@
 
 #include "common/thread.h"
 
-/* Of this much stack, a quarter is left for the C library and whoever looks on. */
+/* Of this much stack, a quarter is left for the C library and for a debugger. */
 #define USED_BYTES (THREAD_STACK_BYTES / 4 * 3)
 
 static void *use_stack(void *argument)

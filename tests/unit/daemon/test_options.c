@@ -164,7 +164,7 @@ static const struct {
 	{ "--max-age=-1s", "--max-age=-1s" },
 	{ "--command=", "--command=" },
 	{ "--udp-allow=192.0.2.0/33", "--udp-allow=192.0.2.0/33" },
-	{ "--udp-allow=everybody", "names are not taken" },
+	{ "--udp-allow=everyone", "names are not taken" },
 	{ "--allow=192.0.2.0/33", "--allow=192.0.2.0/33: not a network" },
 	{ "--allow=192.0.2.0/24/7", "not a network" },
 	{ "--allow=", "not a network" },

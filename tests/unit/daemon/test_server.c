@@ -126,7 +126,7 @@ START_TEST(test_back_pressure)
 }
 END_TEST
 
-/* Whoever had connected or sent before the stop is answered by it, even from the backlog. */
+/* A client that had connected or sent before the stop is answered by it, even from the backlog. */
 START_TEST(test_stop_serves_all)
 {
 	int running_fd = scratch_fifo("running");
@@ -158,7 +158,7 @@ START_TEST(test_stop_serves_all)
 }
 END_TEST
 
-/* accept() then fails though nobody waits: stopping must not wait for it to succeed. */
+/* accept() then fails though no client waits: stopping must not wait for it to succeed. */
 START_TEST(test_stop_without_descriptors)
 {
 	struct rlimit limit;

@@ -108,7 +108,7 @@ static void *receive(void *argument)
 
 	for (uint64_t i = 1; i <= REQUESTS; i++) {
 		stats_add(&stats_of(ledger->stats, 1)->requests[ADDRESS_TCP], 1);
-		/* Release: as a queue would, orders the count before whoever answers. */
+		/* Release: as a queue would, orders the count before the thread that answers. */
 		atomic_store_explicit(&ledger->received, i, memory_order_release);
 	}
 	return NULL;

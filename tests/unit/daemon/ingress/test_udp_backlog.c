@@ -74,7 +74,7 @@ START_TEST(test_after_a_flood)
 	}
 	ck_assert_uint_eq(backlog.now, MOST);
 	look(500, true, UDP_BACKLOG_NS, 10);
-	/* Nobody looks while nobody comes: the next burst is welcome at once. */
+	/* No look while no datagram comes: the next burst is welcome at once. */
 	ck_assert(look(1, false, 3600 * CLOCK_S, 1));
 	ck_assert_uint_eq(backlog.now, MOST);
 }

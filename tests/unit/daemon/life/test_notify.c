@@ -138,7 +138,7 @@ START_TEST(test_watchdog)
 		ck_assert_uint_eq(notify_watchdog_ns(), wishes[i].expected_ns);
 		close(manager_fd);
 	}
-	/* Nobody to tell. */
+	/* No manager to tell. */
 	setenv("WATCHDOG_USEC", "3000000", 1);
 	unsetenv("NOTIFY_SOCKET");
 	notify_open();
@@ -164,7 +164,7 @@ START_TEST(test_ready_fd)
 }
 END_TEST
 
-/* A manager that is deaf, gone or never was is nobody's business. */
+/* A manager that does not read, has gone or never was holds up nothing. */
 START_TEST(test_nobody_listens)
 {
 	char longest[200];
@@ -189,7 +189,7 @@ START_TEST(test_nobody_listens)
 	close(fds[0]);
 	notify_ready(&fds[1]);
 	ck_assert_int_eq(fds[1], -1);
-	/* One that does not read: its buffer fills up, and nobody waits for it. */
+	/* One that does not read: its buffer fills up, and the server does not wait for it. */
 	manager_fd = open_manager(scratch_path("manager").text);
 	for (unsigned i = 0; i < 2000; i++) {
 		notify_stopping();

@@ -34,7 +34,7 @@ START_TEST(test_unknown)
 {
 	static const char *const users[] = {
 		"no-such-user", "", " ", "-1", "+0", " 0", "0x0", "0 ", "1k", "12345x",
-		/* Those that end as root, or as nobody at all, if cut off to 32 bits. */
+		/* Those that end as root, or as no user at all, if cut off to 32 bits. */
 		"4294967295", "4294967296", "18446744073709551616", "99999999999999999999999",
 	};
 

@@ -32,7 +32,7 @@ START_TEST(test_jobs)
 		ck_assert_uint_eq(trace.jobs, i + 1);
 	}
 	ck_assert(!pthread_equal(trace.thread, pthread_self()));
-	/* Nobody waits for the last one but the end. */
+	/* Only the end waits for the last one. */
 	starter_begin(starter, job, &trace);
 	starter_free(starter);
 	ck_assert_uint_eq(trace.jobs, 101);

@@ -255,7 +255,7 @@ START_TEST(test_removes_its_own_only)
 	int fd = open_socket(&address);
 
 	ck_assert_int_eq(unlink(address.path), 0);
-	scratch_file("socket", "somebody else's", 0600);
+	scratch_file("socket", "another user's", 0600);
 	unix_socket_remove(&address, &id);
 	ck_assert_int_eq(access(address.path, F_OK), 0);
 	io_close(&fd);

@@ -107,7 +107,7 @@ START_TEST(test_networks)
 }
 END_TEST
 
-/* Two hosts on a wire: the network is that of the other one; nobody there means both. */
+/* Two hosts on a wire: the network is that of the other one; no host there means both. */
 START_TEST(test_point_to_point)
 {
 	add(IFF_UP | IFF_POINTOPOINT, "192.0.2.1", "255.255.255.255", "198.51.100.7");

@@ -361,7 +361,7 @@ START_TEST(test_off_net_budget)
 }
 END_TEST
 
-/* An address that is nobody's: one of 2^28, so that hardly one comes twice. */
+/* An address that no host has: one of 2^28, so that hardly one comes twice. */
 static unsigned judge_forged(void)
 {
 	char source[INET_ADDRSTRLEN];

@@ -146,7 +146,7 @@ static void *push_all(void *argument)
 	return NULL;
 }
 
-/* Whoever gathers sleeps through all pushes but the one that makes it enough. */
+/* A worker that gathers sleeps through all pushes but the one that makes it enough. */
 START_TEST(test_gather)
 {
 	pthread_t thread;
@@ -178,7 +178,7 @@ START_TEST(test_gather_ends)
 	queue_gather(queue, 2, began_ns + 20 * CLOCK_MS);
 	ck_assert_uint_ge(clock_now_ns() - began_ns, 20 * CLOCK_MS);
 	queue_gather(queue, 0, began_ns + 100 * CLOCK_S);
-	/* One is not enough, and nobody is woken for it; the end is. */
+	/* One is not enough, and wakes no worker; the end does. */
 	pthread_create(&thread, NULL, gather_forever, NULL);
 	ck_assert(!queue_push(queue, &nodes[0], 1));
 	queue_close(queue);

@@ -248,7 +248,7 @@ START_TEST(test_reset_by_client)
 }
 END_TEST
 
-/* Whoever has been looked at most often goes first; nobody goes before there is need. */
+/* The connection that was looked at most often goes first; none goes before there is need. */
 START_TEST(test_makes_room)
 {
 	int clients[CAPACITY + 2];
@@ -300,7 +300,7 @@ START_TEST(test_room_without_reset)
 }
 END_TEST
 
-/* When there are too many, whoever was looked at gives way; the newest has its first look. */
+/* When there are too many, the one that was looked at gives way; the newest has its first look. */
 START_TEST(test_a_crowd)
 {
 	int clients[CAPACITY];

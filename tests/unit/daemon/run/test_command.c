@@ -30,7 +30,7 @@
 /* What a busy machine may add. */
 #define MARGIN_NS (1500 * CLOCK_MS)
 
-static struct sockets_pair nobody;	/* who could cancel, and does not */
+static struct sockets_pair quiet;	/* it could cancel, and does not */
 static struct command_result result;
 static int child_fd;
 
@@ -46,14 +46,14 @@ static void set_up(void)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	}
 	process_adopt_orphans();
-	nobody = sockets_unix_pair();
+	quiet = sockets_unix_pair();
 	child_fd = children_watch();
 	ck_assert_int_ge(child_fd, 0);
 }
 
 static void tear_down(void)
 {
-	sockets_close(&nobody);
+	sockets_close(&quiet);
 	io_close(&child_fd);
 }
 
@@ -115,7 +115,7 @@ START_TEST(test_misbehaviour)
 	const struct misbehaviour *m = &misbehaviours[_i];
 	uint64_t timeout_ns = m->late ? DEADLINE_NS : FAR_NS;
 	uint64_t took_ns = run(scratch_command("uptime", m->script).text, timeout_ns,
-		nobody.server_fd);
+		quiet.server_fd);
 
 	ck_assert_msg(result.ok == m->ok && strcmp(result.text, m->reason) == 0, "%s: %s",
 		m->script, result.text);
@@ -128,10 +128,10 @@ START_TEST(test_misbehaviour)
 }
 END_TEST
 
-/* Whoever leaves its process group for another must not cost the time of a kill that misses. */
+/* A process that leaves its group for another must not cost the time of a kill that misses. */
 START_TEST(test_leaves_its_group)
 {
-	uint64_t took_ns = run(scratch_fixture("join_group").text, DEADLINE_NS, nobody.server_fd);
+	uint64_t took_ns = run(scratch_fixture("join_group").text, DEADLINE_NS, quiet.server_fd);
 
 	ck_assert_str_eq(result.text, "the command did not finish within 300 ms");
 	ck_assert_uint_lt(took_ns, DEADLINE_NS + process_slow_ns(CLOCK_S / 2));
@@ -146,7 +146,7 @@ START_TEST(test_longest_line)
 	for (int surplus = 0; surplus < 2; surplus++) {
 		snprintf(script, sizeof(script), "printf '%%0%dd\\n' 7",
 			PROTOCOL_LINE_MAX_BYTES - 1 + surplus);
-		run(scratch_command("uptime", script).text, FAR_NS, nobody.server_fd);
+		run(scratch_command("uptime", script).text, FAR_NS, quiet.server_fd);
 		ck_assert_int_eq(result.ok, !surplus);
 	}
 	ck_assert_str_eq(result.text, "the command printed more than 4096 bytes");
@@ -175,12 +175,12 @@ START_TEST(test_not_runnable)
 
 		snprintf(expected, sizeof(expected), "the command cannot be run: %s",
 			strerror(cases[i].error));
-		run(cases[i].path.text, FAR_NS, nobody.server_fd);
+		run(cases[i].path.text, FAR_NS, quiet.server_fd);
 		ck_assert(!result.ok);
 		ck_assert_str_eq(result.text, expected);
 	}
 	io_close(&busy_fd);
-	run(busy.text, FAR_NS, nobody.server_fd);
+	run(busy.text, FAR_NS, quiet.server_fd);
 	ck_assert_str_eq(result.text, "good");
 }
 END_TEST
@@ -204,7 +204,7 @@ static void foul_the_nest(void)
 START_TEST(test_what_it_is_given)
 {
 	foul_the_nest();
-	run(scratch_fixture("show_self").text, FAR_NS, nobody.server_fd);
+	run(scratch_fixture("show_self").text, FAR_NS, quiet.server_fd);
 	ck_assert_str_eq(result.text, "show_self argc=1 "
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C "
 		"0:null 1:pipe 2:null blocked=0 ignored=0 leads=1");
@@ -225,7 +225,7 @@ START_TEST(test_low_descriptors)
 				close(fd);
 			}
 		}
-		command_run(&(struct command){ command.text, NULL, child_fd, nobody.server_fd },
+		command_run(&(struct command){ command.text, NULL, child_fd, quiet.server_fd },
 			FAR_NS, &result);
 		for (int fd = 0; fd < 3; fd++) {
 			dup2(saved[fd], fd);
@@ -243,7 +243,7 @@ static void *hang_up(void *argument)
 
 	/* The command says that it runs. */
 	ck_assert_int_eq(read(*(int *)argument, &byte, 1), 1);
-	shutdown(nobody.client_fd, SHUT_RDWR);
+	shutdown(quiet.client_fd, SHUT_RDWR);
 	return NULL;
 }
 
@@ -256,7 +256,7 @@ START_TEST(test_cancel)
 
 	snprintf(script, sizeof(script), "echo >%s; exec sleep 60", scratch_path("running").text);
 	pthread_create(&thread, NULL, hang_up, &running_fd);
-	took_ns = run(scratch_command("uptime", script).text, FAR_NS, nobody.server_fd);
+	took_ns = run(scratch_command("uptime", script).text, FAR_NS, quiet.server_fd);
 	pthread_join(thread, NULL);
 	ck_assert(!result.ok);
 	ck_assert_str_eq(result.text, "the run was given up");
@@ -308,7 +308,7 @@ START_TEST(test_stopped)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		run(scratch_command("uptime", cases[i].script).text, FAR_NS, nobody.server_fd);
+		run(scratch_command("uptime", cases[i].script).text, FAR_NS, quiet.server_fd);
 		ck_assert_msg(result.stopped == cases[i].stopped, "%s", cases[i].script);
 	}
 }

@@ -125,7 +125,7 @@ START_TEST(test_timeouts)
 	/* However long they have waited, only a hang before matters. */
 	ck_assert_uint_eq(uptime_timeout_ns(run_ns, false, 0), run_ns);
 	ck_assert_uint_eq(uptime_timeout_ns(run_ns, false, 5 * CLOCK_S), run_ns);
-	/* The oldest knows in time; whoever is alone and new has all of it. */
+	/* The oldest knows in time; a client that is alone and new has all of it. */
 	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, 0), run_ns);
 	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, 100 * CLOCK_MS), run_ns);
 	ck_assert_uint_eq(uptime_timeout_ns(run_ns, true, 101 * CLOCK_MS), 999 * CLOCK_MS);

@@ -27,7 +27,7 @@ static int probe_privileges(void)
 			return -1;
 		}
 	}
-	/* Only who had it could drop it; nobody gains by it any more. */
+	/* Only a process that had it could drop it; none gains by it any more. */
 	if (geteuid() == 0 && prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) != 0) {
 		errno = ERANGE;
 		return -1;

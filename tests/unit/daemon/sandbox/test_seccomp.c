@@ -115,7 +115,7 @@ static int probe_written_code(void)
 	return map == MAP_FAILED ? 0 : mprotect(map, 4096, PROT_READ | PROT_EXEC);
 }
 
-/* Calls whose arguments make no sense, so that they do nothing where nobody refuses them. */
+/* Calls whose arguments make no sense, so that they do nothing where they are not refused. */
 #define SENSELESS(name)                                                                            \
 	static int probe_##name(void)                                                              \
 	{                                                                                          \

@@ -33,7 +33,7 @@ static void *spin(void *unused)
 	return unused;
 }
 
-/* More threads than CPUs that never sleep: sooner or later we see that somebody waits. */
+/* More threads than CPUs that never sleep: sooner or later we see that a thread waits. */
 START_TEST(test_exceed)
 {
 	uint64_t end_ns = clock_now_ns() + process_slow_ns(10 * CLOCK_S);

@@ -318,7 +318,7 @@ START_TEST(test_failed_run)
 }
 END_TEST
 
-/* A client that does not close costs nobody anything: the others are served meanwhile. */
+/* A client that does not close costs the others nothing: they are served meanwhile. */
 START_TEST(test_clients_that_stay)
 {
 	struct request_pool *pool = request_pool_new(8);
@@ -354,7 +354,7 @@ START_TEST(test_nothing_to_do)
 }
 END_TEST
 
-/* Who has waited too long gets nothing; that a run took long is held against nobody. */
+/* A client that has waited too long gets nothing; that a run took long is held against none. */
 START_TEST(test_too_late)
 {
 	const struct timespec run = clock_timespec(300 * CLOCK_MS);
