@@ -96,7 +96,7 @@ class Thousands(unittest.TestCase):
         last_good = max(at for row, at in rows if row["line"] == LINE.rstrip("\n"))
         first_late = min(at for row, at in rows if row["reason"] == "timed out")
         self.assertLess(last_good, first_late)
-        margin = 0.5 if os.environ.get("RUPTIME_TEST_LONG") else 2
+        margin = 0.5 if os.environ.get("RUPTIME_TEST_LONG") else 4
         self.assertLess(took, alone + timeout + margin * harness.SLOW)
         del wanted[None]
         self.assertEqual(said, "ruptime: %d of %d hosts are down: %s\n" % (
@@ -118,7 +118,7 @@ class Thousands(unittest.TestCase):
             hosts = [many.host(i) for i in range(0, 800, 50)]
             for scheme, down in (("--tcp", 12), ("--udp", 12)):
                 ours, theirs = pty.openpty()
-                with subprocess.Popen([RUPTIME, "-a", "--tries=1", "--timeout=500ms", scheme,
+                with subprocess.Popen([RUPTIME, "-a", "--tries=1", "--timeout=2s", scheme,
                                        *hosts], stdout=theirs, stderr=theirs,
                                       env=harness.environment()) as client:
                     os.close(theirs)
