@@ -140,7 +140,7 @@ static int parse_min_up(struct options *options, const char *text)
 	options->has_min_up = true;
 	options->min_up = strtod(text, &end);
 	options->min_up_is_percent = *end == '%';
-	if (!has_digits || strcmp(end, options->min_up_is_percent ? "%" : "") ||
+	if (!has_digits || strcmp(end, options->min_up_is_percent ? "%" : "") != 0 ||
 	    text[strspn(text, options->min_up_is_percent ? "0123456789.%" : "0123456789")] ||
 	    (options->min_up_is_percent && options->min_up > 100)) {
 		cli_complain(&client_options_cli,

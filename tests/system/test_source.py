@@ -11,7 +11,7 @@ import harness
 
 TOP = harness.SOURCE_DIR
 C_FILES = (".c", ".h")
-SCRIPTS = ("quickstart", "autogen.sh", ".ci/run", "tests/roots")
+SCRIPTS = ("quickstart", "autogen.sh", ".ci/run", "tests/lint", "tests/roots")
 # What autogen.sh makes, and what is not source.
 GENERATED = re.compile(r"(^|/)(Makefile\.in|aclocal\.m4|config\.h(\.in)?~?|configure~?|build-aux|"
                        r"autom4te\.cache|_?build[^/]*|_inst|ruptime-\d[^/]*|\.git|__pycache__)$")
