@@ -202,6 +202,14 @@ class Terminal(Watch):
                 client.send_signal(sent)
                 self.ended(client, code)
 
+    def test_lost_terminal(self):
+        """It controls no session here, so that no signal says that it has gone."""
+        with self.open() as client:
+            self.see(b"up 3+04:05")
+            with open("/dev/null", "rb") as null:
+                os.dup2(null.fileno(), self.ours)
+            self.assertEqual(client.wait(10 * harness.SLOW), 4)
+
     def test_changes_filter_and_history(self):
         with self.open() as client:
             self.see(b"up 3+04:05")

@@ -84,7 +84,6 @@ int report_take(struct report *report, size_t at, const struct ask_outcome *outc
 	const struct answer *answer = &outcome->answer;
 
 	row->tries = outcome->tries;
-	row->rtt_ns = answer->rtt_ns;
 	if (report->counts) {
 		count(&report->counts[at], outcome);
 	}
@@ -95,6 +94,7 @@ int report_take(struct report *report, size_t at, const struct ask_outcome *outc
 		return replace(&row->reason, answer->reason, strlen(answer->reason));
 	}
 	row->state = REPORT_UP;
+	row->rtt_ns = answer->rtt_ns;
 	report->up++;
 	if (replace(&row->line, answer->line, strcspn(answer->line, "\r\n")) < 0) {
 		return -1;

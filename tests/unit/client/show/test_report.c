@@ -54,6 +54,8 @@ static void down(size_t at, const char *reason)
 	static struct ask_outcome outcome;
 
 	outcome = (struct ask_outcome){ .status = ASK_UNANSWERED, .tries = 3 };
+	/* Of another host: the outcomes of a fleet are one after the other in the same place. */
+	outcome.answer.rtt_ns = 7 * CLOCK_S;
 	snprintf(outcome.answer.reason, sizeof(outcome.answer.reason), "%s", reason);
 	ck_assert_int_eq(report_take(&report, at, &outcome), 0);
 }
@@ -158,6 +160,15 @@ START_TEST(test_summary)
 }
 END_TEST
 
+/* With -c a host may be up that has not answered at last: its answer was as fast as it was. */
+START_TEST(test_unanswered_leaves_the_time)
+{
+	up(0, "fine");
+	down(0, "timed out");
+	ck_assert_uint_eq(report.rows[0].rtt_ns, 1500 * CLOCK_US);
+}
+END_TEST
+
 /* As many reasons as hosts, each as long as can be. */
 START_TEST(test_summary_is_bounded)
 {
@@ -194,6 +205,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_table);
 	tcase_add_test(tcase, test_csv);
 	tcase_add_test(tcase, test_summary);
+	tcase_add_test(tcase, test_unanswered_leaves_the_time);
 	tcase_add_test(tcase, test_summary_is_bounded);
 	suite_add_tcase(suite, tcase);
 	return suite;
