@@ -13,6 +13,7 @@ import struct
 import subprocess
 import termios
 import unittest
+import unittest.mock
 
 import harness
 from fakes import LINE, UdpServer, extended_answer
@@ -201,6 +202,16 @@ class Terminal(Watch):
                 self.see(b"up 3+04:05")
                 client.send_signal(sent)
                 self.ended(client, code)
+
+    def test_colours(self):
+        """A host that is down is red, unless NO_COLOR says otherwise; empty, it says nothing."""
+        self.host.line = None
+        for value, is_red in (("", True), ("1", False)):
+            with unittest.mock.patch.dict(os.environ, NO_COLOR=value), self.open() as client:
+                self.see(b"timed out")
+                os.write(self.ours, b"q")
+                self.ended(client, 2)
+            self.assertEqual(b"\x1b[31m" in self.shown, is_red, self.shown)
 
     def test_lost_terminal(self):
         """It controls no session here, so that no signal says that it has gone."""
