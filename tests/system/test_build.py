@@ -67,13 +67,20 @@ class Programs(unittest.TestCase):
 
 
 class Install(unittest.TestCase):
-    def test_schema_is_where_its_manual_says(self):
+    def test_everything_has_its_place_and_goes_away_again(self):
         with harness.tempdir() as directory:
             make("install", "DESTDIR=" + directory, "prefix=/usr")
             for path in ("bin/ruptime", "bin/ruptime-bench", "sbin/ruptimed",
                          "share/man/man8/ruptimed.8",
-                         "share/doc/ruptime/ruptime-bench.schema.json"):
+                         "share/doc/ruptime/ruptime-bench.schema.json",
+                         "share/bash-completion/completions/ruptime",
+                         "share/zsh/site-functions/_ruptimed",
+                         "share/fish/vendor_completions.d/ruptime-bench.fish",
+                         "share/doc/ruptime/examples/systemd/takeover.conf"):
                 self.assertTrue(os.path.isfile(os.path.join(directory, "usr", path)), path)
+            make("uninstall", "DESTDIR=" + directory, "prefix=/usr")
+            left = [names for _, _, names in os.walk(directory) if names]
+            self.assertEqual(left, [])
 
 
 class Distribution(unittest.TestCase):
