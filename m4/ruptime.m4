@@ -158,14 +158,14 @@ AC_DEFUN([RUPTIME_WITH], [
 	AM_CONDITIONAL([HAVE_$2], [test "$have_$1" = yes])
 ])
 
-# RUPTIME_COMPLETION(SHELL, NAME, FOLDER)
-# --with-SHELL-completion-dir: where that shell looks for completions, FOLDER by default; no: none
-# are installed. Sets NAME_COMPLETION_DIR and the conditional INSTALL_NAME_COMPLETION.
-AC_DEFUN([RUPTIME_COMPLETION], [
-	AC_ARG_WITH([$1-completion-dir],
-		[AS_HELP_STRING([--with-$1-completion-dir=DIR], [completions of $1 @<:@$3@:>@])],
-		[], [with_$1_completion_dir=yes])
-	AS_IF([test "$with_$1_completion_dir" = yes], [with_$1_completion_dir='$3'])
-	AC_SUBST([$2_COMPLETION_DIR], [$with_$1_completion_dir])
-	AM_CONDITIONAL([INSTALL_$2_COMPLETION], [test "$with_$1_completion_dir" != no])
+# RUPTIME_FOLDER(SWITCH, NAME, FOLDER, WHAT)
+# --with-SWITCH: where WHAT is installed, FOLDER by default; no: it is not. Sets NAME_DIR and the
+# conditional INSTALL_NAME.
+AC_DEFUN([RUPTIME_FOLDER], [
+	AS_VAR_PUSHDEF([given], [with_]m4_translit([$1], [-], [_]))
+	AC_ARG_WITH([$1], [AS_HELP_STRING([--with-$1=DIR], [$4 @<:@$3@:>@])], [], [given=yes])
+	AS_VAR_IF([given], [yes], [given='$3'])
+	AC_SUBST([$2_DIR], [$given])
+	AM_CONDITIONAL([INSTALL_$2], [test "$given" != no])
+	AS_VAR_POPDEF([given])
 ])

@@ -76,9 +76,18 @@ class Install(unittest.TestCase):
                          "share/bash-completion/completions/ruptime",
                          "share/zsh/site-functions/_ruptimed",
                          "share/fish/vendor_completions.d/ruptime-bench.fish",
-                         "share/doc/ruptime/examples/systemd/takeover.conf"):
+                         "share/doc/ruptime/examples/systemd/takeover.conf",
+                         "lib/systemd/system/ruptimed.service",
+                         "lib/systemd/system/ruptimed.socket", "lib/sysusers.d/ruptimed.conf",
+                         "lib/tmpfiles.d/ruptimed.conf", "etc/ruptimed.conf"):
                 self.assertTrue(os.path.isfile(os.path.join(directory, "usr", path)), path)
+            with open(directory + "/usr/etc/ruptimed.conf", "a", encoding="utf-8") as changed:
+                changed.write("# mine\n")
+            make("install", "DESTDIR=" + directory, "prefix=/usr")
             make("uninstall", "DESTDIR=" + directory, "prefix=/usr")
+            with open(directory + "/usr/etc/ruptimed.conf", encoding="utf-8") as kept:
+                self.assertIn("# mine\n", kept.read())
+            os.unlink(directory + "/usr/etc/ruptimed.conf")
             left = [names for _, _, names in os.walk(directory) if names]
             self.assertEqual(left, [])
 

@@ -26,9 +26,9 @@ mount --bind /run/etc /etc
 mount --bind "$OUT" /run/out
 ip link set lo up
 cp "$BUILD/src/ruptimed" "$BUILD/src/ruptime" /run/bin/
-sed "s#@sbindir@#/run/bin#" "$SOURCE/contrib/systemd/ruptimed.service.in" \
+sed "s#@sbindir@#/run/bin#; s#@sysconfdir@#/etc#" "$SOURCE/contrib/systemd/ruptimed.service.in" \
 	> /run/systemd/system/ruptimed.service
-sed "s#@sbindir@#/run/bin#" "$SOURCE/contrib/systemd/takeover.conf.in" > /run/takeover.conf
+sed "s#@sbindir@#/run/bin#; s#@sysconfdir@#/etc#" "$SOURCE/contrib/systemd/takeover.conf.in" > /run/takeover.conf
 cp "$SOURCE/contrib/systemd/ruptimed.socket" /run/systemd/system/
 cp "$SOURCE/contrib/systemd/ruptimed.sysusers" "$SOURCE/contrib/systemd/ruptimed.tmpfiles" /run/
 cp "$SOURCE/contrib/ruptimed.conf" /etc/ruptimed.conf
@@ -106,7 +106,7 @@ def unit_path(directory):
     path = os.path.join(directory, "ruptimed.service")
     with open(os.path.join(UNITS, "ruptimed.service.in"), encoding="ascii") as unit, \
             open(path, "w", encoding="ascii") as out:
-        out.write(unit.read().replace("@sbindir@", "/usr/sbin"))
+        out.write(unit.read().replace("@sbindir@", "/usr/sbin").replace("@sysconfdir@", "/etc"))
     return path
 
 
