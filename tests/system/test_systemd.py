@@ -26,9 +26,12 @@ mount --bind /run/etc /etc
 mount --bind "$OUT" /run/out
 ip link set lo up
 cp "$BUILD/src/ruptimed" "$BUILD/src/ruptime" /run/bin/
-sed "s#@sbindir@#/run/bin#; s#@sysconfdir@#/etc#" "$SOURCE/contrib/systemd/ruptimed.service.in" \
-	> /run/systemd/system/ruptimed.service
-sed "s#@sbindir@#/run/bin#; s#@sysconfdir@#/etc#" "$SOURCE/contrib/systemd/takeover.conf.in" > /run/takeover.conf
+filled_in()
+{
+	sed "s#@sbindir@#/run/bin#; s#@sysconfdir@#/etc#" "$SOURCE/contrib/systemd/$1.in"
+}
+filled_in ruptimed.service > /run/systemd/system/ruptimed.service
+filled_in takeover.conf > /run/takeover.conf
 cp "$SOURCE/contrib/systemd/ruptimed.socket" /run/systemd/system/
 cp "$SOURCE/contrib/systemd/ruptimed.sysusers" "$SOURCE/contrib/systemd/ruptimed.tmpfiles" /run/
 cp "$SOURCE/contrib/ruptimed.conf" /etc/ruptimed.conf
