@@ -29,7 +29,7 @@ def peak_bytes(argv, hosts):
     """
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           env=harness.environment()) as process:
-        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        fcntl.fcntl(process.stdout, harness.F_SETPIPE_SZ, 4096)
         process.stdin.write(hosts.encode())
         process.stdin.close()
         assert select.select([process.stdout], [], [], 120 * harness.SLOW)[0]
