@@ -367,7 +367,7 @@ class Daemon:
 
     def helper(self, name):
         """Its "keeper" or "runner", the processes that are there all the time."""
-        return wait_for(lambda: [p for p in descendants(self.pid) if p.state != "Z" and
+        return wait_for(lambda: [p for p in self.helpers() if p.state != "Z" and
                                  p.name == "ruptimed-" + name], what="the " + name)[0]
 
     def commands(self):
@@ -376,8 +376,11 @@ class Daemon:
                 if p.name not in HELPERS + ("ruptimed-warm",) and not is_being_loaded(p.pid)]
 
     def helpers(self):
-        """The processes that are there all the time."""
-        return [p for p in descendants(self.pid) if p.name in HELPERS]
+        """The processes that are there all the time. A child that was just forked from one of
+        them, and bears its parent's name until it runs its command, is none."""
+        family = descendants(self.pid)
+        names = {p.pid: p.name for p in family}
+        return [p for p in family if p.name in HELPERS and names.get(p.parent) != p.name]
 
     def signal(self, sig):
         self._sent.add(sig)
