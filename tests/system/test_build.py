@@ -7,6 +7,7 @@ import re
 import struct
 import unittest
 
+import clients
 import harness
 
 ET_DYN = 3
@@ -24,6 +25,11 @@ def make(*args, env=None, **popen):
 def variables(makefile):
     with open(makefile, encoding="utf-8") as text:
         return dict(re.findall(r"^(\w+) = (.*)$", text.read(), re.MULTILINE))
+
+
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 class Configure(unittest.TestCase):
@@ -66,6 +72,26 @@ class Programs(unittest.TestCase):
             self.assertEqual(kind, ET_DYN, name)
 
 
+class Reproducible(unittest.TestCase):
+    limit_s = 600
+
+    @unittest.skipUnless(clients.LONG, "make check-long runs it")
+    def test_wherever_they_are_built(self):
+        """The programs and the preloaded object are the same bytes in whatever folder."""
+        names = ("ruptime", "ruptimed", "ruptime-bench", "warm.so")
+        hashes = []
+        with harness.tempdir() as directory:
+            for folder in ("one", "another/folder"):
+                builddir = os.path.join(directory, folder)
+                os.makedirs(builddir)
+                for command in ([os.path.join(harness.SOURCE_DIR, "configure"), "-q"],
+                                ["make", "-s", "-C", "src", "-j2"]):
+                    done = harness.run(command, timeout=300, cwd=builddir, env=ALONE)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                hashes.append([sha256(os.path.join(builddir, "src", name)) for name in names])
+        self.assertEqual(*hashes)
+
+
 class Install(unittest.TestCase):
     def test_everything_has_its_place_and_goes_away_again(self):
         with harness.tempdir() as directory:
@@ -102,8 +128,7 @@ class Distribution(unittest.TestCase):
             try:
                 make("dist", "distdir=" + name, env={"TZ": zone},
                      preexec_fn=lambda umask=umask: os.umask(umask) and None)
-                with open(tarball, "rb") as made:
-                    hashes.add(hashlib.sha256(made.read()).hexdigest())
+                hashes.add(sha256(tarball))
             finally:
                 if os.path.exists(tarball):
                     os.unlink(tarball)
