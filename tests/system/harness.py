@@ -239,6 +239,14 @@ def adopt_orphans():
 HELPERS = ("ruptimed-keeper", "ruptimed-runner", "ruptimed-watch")
 
 
+def helpers(pid):
+    """The processes of the server PID that are there all the time. A child that was just forked
+    from one of them, and bears its parent's name until it runs its command, is none."""
+    family = descendants(pid)
+    names = {p.pid: p.name for p in family}
+    return [p for p in family if p.name in HELPERS and names.get(p.parent) != p.name]
+
+
 class Daemon:
     """A ruptimed that is ready when the with block begins and gone when it ends.
 
@@ -376,11 +384,8 @@ class Daemon:
                 if p.name not in HELPERS + ("ruptimed-warm",) and not is_being_loaded(p.pid)]
 
     def helpers(self):
-        """The processes that are there all the time. A child that was just forked from one of
-        them, and bears its parent's name until it runs its command, is none."""
-        family = descendants(self.pid)
-        names = {p.pid: p.name for p in family}
-        return [p for p in family if p.name in HELPERS and names.get(p.parent) != p.name]
+        """The processes that are there all the time."""
+        return helpers(self.pid)
 
     def signal(self, sig):
         self._sent.add(sig)

@@ -118,7 +118,7 @@ class Detached(unittest.TestCase):
         self.assertEqual(status_of(self.pid)["Umask"], "0022")
         for fd in (0, 1, 2):
             self.assertEqual(target(self.pid, "fd/%d" % fd), "/dev/null")
-        helpers = [p for p in harness.descendants(self.pid) if p.name in harness.HELPERS]
+        helpers = harness.helpers(self.pid)
         names = {helper.name for helper in helpers}
         self.assertTrue({"ruptimed-keeper", "ruptimed-runner"} <= names)
         for process in [harness.Process(self.pid)] + helpers:

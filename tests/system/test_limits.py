@@ -81,7 +81,7 @@ class Limits(unittest.TestCase):
             waiting = self.fill(daemon, "127.0.0.1", 8)
             for _ in range(20):
                 self.assertTrue(self.drops(daemon, "127.0.0.1"))
-            self.assertEqual(daemon.log.count("a connection is dropped: no more may"), 1)
+            daemon.wait_log("a connection is dropped: no more may")
             with clients.udp_client(daemon.address("udp")) as sock:
                 sock.send(b"?")
                 self.all_are_served(waiting)
@@ -89,6 +89,7 @@ class Limits(unittest.TestCase):
             self.assertEqual(clients.ask_stream(daemon.address("tcp")), b"up\n")
             counts = clients.state_at_rest(self, daemon, "tcp")
             self.assertEqual((counts["replies"], counts["max-connections"]), (9, 21))
+            self.assertEqual(daemon.log.count("a connection is dropped: no more may"), 1)
 
     def test_from_one_source(self):
         """An IPv4 address, in whichever family; a /64 of IPv6; and loopback is no source."""

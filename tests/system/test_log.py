@@ -255,7 +255,7 @@ print("up")
             path = directory + "/a\u009bb\u202e"
             with harness.Daemon("-l", "unix://" + path, "-v") as daemon:
                 self.assertRegex(local.ask("unix", path), clients.UPTIME_LINE)
-                self.assertIn("listening unix://%s/a" % directory, daemon.log)
+                daemon.wait_log("listening unix://%s/a" % directory)
                 self.harmless(daemon.log)
         path = directory + "/a\n<0>b\x1b[2J\x9b"
         for args in (["-l", "unix://" + path], ["--" + path], ["-l", path], ["-u", path],

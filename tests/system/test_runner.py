@@ -348,9 +348,9 @@ class NoProc(unittest.TestCase):
                              command=command) as daemon:
                 for _ in range(3):
                     self.assertEqual(clients.ask_stream(daemon.address("tcp")), b"up\n")
-                self.assertEqual(daemon.log.count("/proc"), 1)
                 daemon.wait_log("^warning: no /proc/thread-self/children: what a command "
                                 "leaves behind is not killed$")
+                self.assertEqual(daemon.log.count("/proc"), 1)
 
 
 class ColdMisbehaviour(Misbehaviour):

@@ -224,7 +224,7 @@ class Levels(unittest.TestCase):
             env["JOURNAL_STREAM"] = "%d:%d" % (st.st_dev, st.st_ino + 1)
         with harness.Daemon(*BOTH, "--sandbox=off",
                             env={"JOURNAL_STREAM": env["JOURNAL_STREAM"]}) as daemon:
-            self.assertTrue(re.match("listening", daemon.log))
+            daemon.wait_log(r"\Alistening")
 
 
 if __name__ == "__main__":
