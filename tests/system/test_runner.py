@@ -177,14 +177,18 @@ class Misbehaviour(RunnerCase):
         self.only_the_runner_is_left()
 
     def expect_alone(self, expected):
-        """One run. A client that has the answer finds nothing left of the run."""
-        start = time.monotonic()
-        line = clients.ask_stream(self.tcp)
-        took_s = time.monotonic() - start
-        self.assertEqual(self.daemon.commands(), [])
-        self.expect_line(line, expected)
-        self.assertLess(took_s, RUN_TIMEOUT_S + MARGIN_S * harness.SLOW)
-        self.runner_has_nothing_else()
+        """One run. A client that has the answer finds nothing left of the run. A machine that is
+        busy for a moment is asked again; returns how often it was asked."""
+        for tries in range(1, 4):
+            start = time.monotonic()
+            line = clients.ask_stream(self.tcp)
+            took_s = time.monotonic() - start
+            self.assertEqual(self.daemon.commands(), [])
+            self.expect_line(line, expected)
+            self.runner_has_nothing_else()
+            if took_s < RUN_TIMEOUT_S + MARGIN_S * harness.SLOW:
+                return tries
+        self.fail("it took %g s three times" % took_s)
 
     def test_each_costs_an_error_and_no_more(self):
         """Nor does any of them leave a process, a zombie, or a descriptor in either process."""
@@ -194,18 +198,19 @@ class Misbehaviour(RunnerCase):
         tcp_lines += 1
         for name, (script, expected) in {**MISBEHAVIOURS, **VARIANTS}.items():
             rounds = ROUNDS if name in MISBEHAVIOURS else 0
+            asked = 2
             with self.subTest(command=name):
                 with self.misbehaving(name, script):
                     self.expect(expected)
                     for _ in range(rounds):
-                        self.expect_alone(expected)
+                        asked += self.expect_alone(expected)
                 start = time.monotonic()
                 self.assertEqual(clients.ask_stream(self.tcp), b"up\n")
                 self.assertEqual(clients.ask_datagram(self.udp), b"up\n")
                 self.assertLess(time.monotonic() - start, 0.5 * harness.SLOW)
             good = isinstance(expected, bytes)
-            tcp_errors += 0 if good else 2 + rounds
-            tcp_lines += 1 + (2 + rounds if good else 0)
+            tcp_errors += 0 if good else asked
+            tcp_lines += 1 + (asked if good else 0)
             udp_lines += 1 + good
         counts = clients.ledgers_at_rest(self, self.daemon)
         self.assertEqual(counts["tcp"].get("run-failed"), tcp_errors)
