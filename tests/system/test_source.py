@@ -11,7 +11,10 @@ import harness
 
 TOP = harness.SOURCE_DIR
 C_FILES = (".c", ".h")
-SCRIPTS = ("quickstart", "autogen.sh", ".ci/run", "tests/lint", "tests/roots")
+SCRIPTS = ("quickstart", "autogen.sh", ".ci/run", "tests/lint", "tests/packages", "tests/roots",
+           "contrib/debian/tests/transports", "contrib/debian/ruptimed.postinst",
+           "contrib/debian/ruptimed.postrm", "contrib/debian/ruptimed.preinst",
+           "contrib/debian/ruptimed.prerm", "contrib/debian/ruptime.preinst")
 # What autogen.sh makes, and what is not source.
 GENERATED = re.compile(r"(^|/)(Makefile\.in|aclocal\.m4|config\.h(\.in)?~?|configure~?|build-aux|"
                        r"autom4te\.cache|_?build[^/]*|_inst|ruptime-\d[^/]*|\.git|__pycache__)$")
