@@ -58,7 +58,7 @@ static void write_strip(const char *css_class, const char *head, const char *tex
 
 static void write_target(const char *side, const struct result *result, FILE *out)
 {
-	const struct target *target = &result->target;
+	const struct target *target = result->target;
 
 	fputs("<p>", out);
 	plot_write_escaped(side, out);
@@ -93,10 +93,10 @@ static void write_title(const struct report *report, FILE *out)
 
 	report_describe(&report->result->plan, described, sizeof(described));
 	fputs("<h1>", out);
-	plot_write_escaped(report->result->target.text, out);
+	plot_write_escaped(report->result->target->text, out);
 	if (report->comparison) {
 		fputs(" (A) and ", out);
-		plot_write_escaped(report->comparison->b.target.text, out);
+		plot_write_escaped(report->comparison->b.target->text, out);
 		fputs(" (B)", out);
 	}
 	fprintf(out, "</h1><p>%s</p>\n", described);
@@ -303,7 +303,7 @@ int report_html(const struct report *report, FILE *out)
 	fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
 		"<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
 		"<link rel=\"icon\" href=\"data:,\"><title>ruptime-bench: ", out);
-	plot_write_escaped(report->result->target.text, out);
+	plot_write_escaped(report->result->target->text, out);
 	fprintf(out, "</title>\n<style>\n%s</style></head>\n<body><main>\n", report_style);
 	write_head(report, out);
 	write_cards(report->comparison ? "A" : NULL, report->result, out);

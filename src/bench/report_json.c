@@ -140,9 +140,9 @@ static void put_result(json_t *object, const struct report *report, const struct
 	const struct plan *plan = &result->plan;
 	const struct tally *tally = result->measured;
 
-	put(object, "target", json_string(result->target.text));
-	put(object, "addresses", addresses(&result->target));
-	put(object, "dialect", json_string(target_dialect(&result->target)));
+	put(object, "target", json_string(result->target->text));
+	put(object, "addresses", addresses(result->target));
+	put(object, "dialect", json_string(target_dialect(result->target)));
 	put(object, "mode", json_string(plan->open_loop ? "open" : "closed"));
 	put(object, "arrivals", plan->open_loop ?
 		json_string(plan->constant ? "constant" : "poisson") : json_null());

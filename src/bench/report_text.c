@@ -194,7 +194,7 @@ static void print_verdict(const struct result *result, const struct result *alre
 
 static void print_target(const char *head, const struct result *result, FILE *out)
 {
-	const struct target *target = &result->target;
+	const struct target *target = result->target;
 	char described[160];
 
 	report_describe(&result->plan, described, sizeof(described));

@@ -28,7 +28,7 @@ int result_init(struct result *result, const struct plan *plan, const struct tar
 {
 	*result = (struct result){
 		.plan = *plan,
-		.target = *target,
+		.target = target,
 		.measured = tally_new(0, plan->duration_ns),
 		.warm = tally_new(0, plan->warmup_ns),
 	};
@@ -164,7 +164,7 @@ static bool is_busy(const struct result *result)
  */
 static bool is_limited_by_ruptimed(const struct result *result)
 {
-	const struct target *target = &result->target;
+	const struct target *target = result->target;
 	const struct tally *tally = result->measured;
 	double asked_rps = result->duration_ns ? (double)tally->sent * (double)CLOCK_S /
 		(double)result->duration_ns : 0;

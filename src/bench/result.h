@@ -15,7 +15,7 @@
 
 struct result {
 	struct plan plan;		/* as it was carried out */
-	struct target target;
+	const struct target *target;	/* borrowed */
 	uint64_t duration_ns;		/* really measured: the window */
 	struct tally *measured;		/* owned */
 	struct tally *warm;		/* owned */
@@ -30,7 +30,10 @@ struct result {
 	char invalid[160];		/* why it is; "" if it is valid */
 };
 
-/* An empty result of PLAN against TARGET. Returns 0, or -1 with errno; result_fini() it. */
+/*
+ * An empty result of PLAN against TARGET, which is borrowed until result_fini(). Returns 0, or -1
+ * with errno; result_fini() it.
+ */
 int result_init(struct result *result, const struct plan *plan, const struct target *target);
 void result_fini(struct result *result);
 

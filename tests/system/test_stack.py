@@ -75,8 +75,8 @@ class Stack(unittest.TestCase):
     def test_clients(self):
         with harness.Daemon("-l", "tcp://127.0.0.1:0") as daemon:
             address = daemon.address("tcp").replace("127.0.0.1", "localhost")
-            for argv in (["ruptime", address],
-                         ["ruptime-bench", "-c2", "-d200ms", "--warmup=0", address]):
+            bench = ["ruptime-bench", "-d200ms", "--warmup=0", address]
+            for argv in (["ruptime", address], bench + ["-c2"], bench + ["--vs", address]):
                 for size in (20 << 10, ENOUGH, 64 << 30):
                     if not may_have(size):
                         continue

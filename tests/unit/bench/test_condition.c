@@ -117,7 +117,7 @@ START_TEST(test_both_sides_are_judged)
 	struct condition_verdict verdict;
 	char said[80];
 
-	ck_assert(result_init(&comparison.b, &result.plan, &result.target) == 0);
+	ck_assert(result_init(&comparison.b, &result.plan, result.target) == 0);
 	comparison.b.duration_ns = 10 * CLOCK_S;
 	comparison.b.measured->sent = 100;
 	comparison.b.measured->outcomes[OUTCOME_LOST] = 100;
@@ -141,7 +141,7 @@ START_TEST(test_speed_of_what_is_left_is_no_merit)
 {
 	static struct comparison comparison;
 
-	ck_assert(result_init(&comparison.b, &result.plan, &result.target) == 0);
+	ck_assert(result_init(&comparison.b, &result.plan, result.target) == 0);
 	comparison.verdict = COMPARISON_FASTER;
 	ck_assert(judge("faster", &comparison).state == CONDITION_TRUE);
 	ck_assert(judge("slower", &comparison).state == CONDITION_FALSE);
