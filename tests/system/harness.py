@@ -383,9 +383,11 @@ class Daemon:
                                  p.name == "ruptimed-" + name], what="the " + name)[0]
 
     def commands(self):
-        """What the runner has started for a run, and what that has."""
+        """What the runner has started for a run, and what that has. What is called as the server
+        itself is a helper that was just forked."""
+        own = HELPERS + ("ruptimed-warm", "ruptimed")
         return [p for p in descendants(self.pid)
-                if p.name not in HELPERS + ("ruptimed-warm",) and not is_being_loaded(p.pid)]
+                if p.name not in own and not is_being_loaded(p.pid)]
 
     def helpers(self):
         """The processes that are there all the time."""
