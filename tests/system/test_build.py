@@ -33,6 +33,8 @@ def sha256(path):
 
 
 class Configure(unittest.TestCase):
+    limit_s = 240
+
     def configured(self, *args):
         """The variables of src/Makefile with these ARGS of configure."""
         with harness.tempdir() as directory:

@@ -226,6 +226,16 @@ class Source(unittest.TestCase):
         done = harness.run(["shellcheck"] + sorted(set(scripts)), cwd=TOP)
         self.assertEqual(done.returncode, 0, done.stdout)
 
+    def test_packages_are_of_this_version(self):
+        version, = re.findall(r"(?m)^AC_INIT\(\[ruptime\], \[(.+?)\]", read("configure.ac"))
+        for path, where in (("contrib/debian/changelog", r"\Aruptime \(\d+:(.+?)-"),
+                            ("contrib/arch/PKGBUILD", r"(?m)^pkgver=(.*)$"),
+                            ("contrib/alpine/APKBUILD", r"(?m)^pkgver=(.*)$"),
+                            ("contrib/rpm/ruptime.spec", r"(?m)^Version: *(.*)$"),
+                            ("contrib/kubernetes/Containerfile", r"ruptimed:(\S+) "),
+                            ("contrib/kubernetes/ruptimed.yaml", r"(?m)image: ruptimed:(\S+)$")):
+            self.assertEqual(re.findall(where, read(path)), [version], path)
+
 
 if __name__ == "__main__":
     harness.main()
