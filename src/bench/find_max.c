@@ -24,7 +24,8 @@ struct search {
 	struct result *result;	/* of the highest rate that held, or the last one */
 	double result_rps;
 	bool result_held;
-	bool spoiled;		/* at the last rate that failed, the generator was at fault */
+	bool spoiled;		/* the last try, by the generator: it says nothing */
+	bool own_limit;		/* HIGH is where tries were spoiled too often to go on */
 	uint64_t idle_ns;
 	double low;		/* holds; 0: none yet */
 	double low_sustained;	/* what was really served there */
@@ -148,6 +149,7 @@ static int explore(struct search *search, double rate_rps)
 		search->low_sustained = sustained;
 	} else {
 		search->high = rate_rps;
+		search->own_limit = search->spoiled;
 	}
 	return verdict;
 }
@@ -243,7 +245,7 @@ int find_max(const struct plan *plan, const struct target *target,
 	}
 	find->rate_rps = found(&search);
 	find->fails_rps = search.high;
-	find->own_limit = search.spoiled;
+	find->own_limit = search.own_limit;
 	find->interrupted = run_is_stopped(plan);
 	result->interrupted |= find->interrupted;
 	return 0;

@@ -103,3 +103,10 @@ def finish(process, timeout=30):
 
 def bench(*args, timeout=30):
     return finish(start(*args), timeout)
+
+
+def limit_is_the_generators(found):
+    """What "generator_limit" of --find-max has to be: whether the last try at the rate that did
+    not hold says nothing of the server."""
+    tries = [t for t in found["tries"] if t["rate_rps"] == found["fails_rps"]]
+    return bool(tries) and not tries[-1]["held"] and not tries[-1]["valid"]

@@ -12,7 +12,7 @@ import unittest
 
 import fakes
 import harness
-from oddserver import BENCH, OddServer, bench, queue_address
+from oddserver import BENCH, OddServer, bench, limit_is_the_generators, queue_address
 
 CAPACITY = 500
 SERVICE = "--service=2ms"
@@ -183,6 +183,7 @@ class FindMax(unittest.TestCase):
                            "--constant", server.address, timeout=100)
         found = got["find_max"]
         self.assertTrue(0.9 * CAPACITY < found["rate_rps"] < 1.05 * CAPACITY, found)
+        self.assertEqual(found["generator_limit"], limit_is_the_generators(found), found)
 
 
 class Ramp(unittest.TestCase):

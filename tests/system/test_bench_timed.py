@@ -6,7 +6,7 @@ import statistics
 import unittest
 
 import harness
-from oddserver import OddServer, bench, fixture
+from oddserver import OddServer, bench, fixture, limit_is_the_generators
 
 QUICK = ("-d", "400ms", "--warmup=50ms")
 
@@ -71,7 +71,9 @@ class Throughput(unittest.TestCase):
             status, got = bench("--find-max=p90<50ms", "-d", "200ms", "--timeout=200ms",
                                 server.address, timeout=60)
             self.assertEqual(status, 0)
-            self.assertTrue(200 < got["find_max"]["rate_rps"] < 1500, got["find_max"])
+            found = got["find_max"]
+            self.assertTrue(200 < found["rate_rps"] < 1500, found)
+            self.assertEqual(found["generator_limit"], limit_is_the_generators(found), found)
             status, got = bench("--find-max=p50<10us", "-d", "50ms", "--timeout=200ms",
                                 server.address, timeout=60)
             self.assertEqual((status, got["find_max"]["rate_rps"]), (1, 0))
