@@ -154,12 +154,20 @@ void report_plot_rounds(const struct comparison *comparison, FILE *out)
 	}, out);
 }
 
-static unsigned try_points(const struct find_max *find, bool held, struct plot_point *points)
+/* What a try says: the same as report_words.c writes behind it. */
+enum said { SAID_HOLDS, SAID_FAILS, SAID_NOTHING };
+
+static enum said said_by(const struct rate_try *try)
+{
+	return try->held ? SAID_HOLDS : try->valid ? SAID_FAILS : SAID_NOTHING;
+}
+
+static unsigned try_points(const struct find_max *find, enum said said, struct plot_point *points)
 {
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < find->count; i++) {
-		if (find->tries[i].held == held && find->tries[i].p99_us > 0) {
+		if (said_by(&find->tries[i]) == said && find->tries[i].p99_us > 0) {
 			points[count++] = (struct plot_point){
 				.x = find->tries[i].rate_rps, .y = find->tries[i].p99_us * 1e3,
 			};
@@ -172,11 +180,14 @@ void report_plot_tries(const struct find_max *find, FILE *out)
 {
 	struct plot_point good[FIND_MAX_TRIES];
 	struct plot_point bad[FIND_MAX_TRIES];
+	struct plot_point spoiled[FIND_MAX_TRIES];
 	const struct plot_series series[] = {
 		{ .name = "holds", .css_class = "good", .style = PLOT_DOTS, .points = good,
-		  .count = try_points(find, true, good) },
+		  .count = try_points(find, SAID_HOLDS, good) },
 		{ .name = "fails", .css_class = "bad", .style = PLOT_DOTS, .points = bad,
-		  .count = try_points(find, false, bad) },
+		  .count = try_points(find, SAID_FAILS, bad) },
+		{ .name = "not counted: invalid", .css_class = "raw", .style = PLOT_DOTS,
+		  .points = spoiled, .count = try_points(find, SAID_NOTHING, spoiled) },
 	};
 
 	plot_write(&(struct plot){
@@ -184,7 +195,7 @@ void report_plot_tries(const struct find_max *find, FILE *out)
 		.subtitle = "99th percentile at each rate tried",
 		.x = { .title = "requests a second", .unit = PLOT_NUMBER, .logarithmic = true },
 		.y = { .unit = PLOT_DURATION, .logarithmic = true },
-		.series = series, .count = 2,
+		.series = series, .count = 3,
 	}, out);
 }
 

@@ -38,7 +38,7 @@ const char report_style[] =
 	".line.a{stroke:var(--a)}.line.b{stroke:var(--b)}"
 	".line.raw{stroke:var(--raw);stroke-dasharray:5 4}\n"
 	".area.a,.dot.a{fill:var(--a)}.area.b,.dot.b{fill:var(--b)}.dot{opacity:.85}"
-	".dot.good{fill:var(--good)}.dot.bad{fill:var(--bad)}\n"
+	".dot.good{fill:var(--good)}.dot.bad{fill:var(--bad)}.dot.raw{fill:var(--raw)}\n"
 	".legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;margin:.5rem 0 .3rem;"
 	"font-size:.9rem}\n"
 	".legend i{display:inline-block;width:1.3rem;height:0;border-top:2.5px solid;"
