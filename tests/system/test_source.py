@@ -226,6 +226,12 @@ class Source(unittest.TestCase):
         done = harness.run(["shellcheck"] + sorted(set(scripts)), cwd=TOP)
         self.assertEqual(done.returncode, 0, done.stdout)
 
+    def test_pages_name_files_that_are_there(self):
+        lacking = ["%s: %s" % (path, named) for path in sources() if path.endswith(".md")
+                   for named in re.findall(r"`(src/[\w./-]+)`", read(path))
+                   if not os.path.exists(os.path.join(TOP, named))]
+        self.assertEqual(lacking, [])
+
     def test_packages_are_of_this_version(self):
         version, = re.findall(r"(?m)^AC_INIT\(\[ruptime\], \[(.+?)\]", read("configure.ac"))
         for path, where in (("contrib/debian/changelog", r"\Aruptime \(\d+:(.+?)-"),
