@@ -55,8 +55,9 @@ GROWTH = 1.1
 CALM_MS = 50 if clients.LONG else 300
 P99_MS = 250 if clients.LONG else 900
 # How many of them are answered. Over UDP the kernel drops what a socket has no room for, and knows
-# no client: each fares as the flood does, whose demand alone decides how well. Over the others a
-# client waits for room.
+# no client: each fares as the flood does, whose demand alone decides how well. Over TCP it drops
+# handshakes once a backlog is full, and to serve a full one may take longer than clients wait: then
+# nothing can be said. Over the others a client waits for room.
 LEAST_ANSWERED = 0.1
 LEAST_OF_FLOOD = 0.5
 # Less would be no flood.
@@ -260,9 +261,10 @@ class Overload(unittest.TestCase):
         probes = self.probe(FLOOD_S)
         span = self.span(FLOOD_S)
         counts, others = self.finish(floods), self.finish(probes)
+        self.turned_away = backlog_overflows() - overflows
         asked = {scheme: each["offered"] / each["seconds"] for scheme, each in counts.items()}
         print("# %d times: %s; yield %.2f; backlogs overflowed %d times" %
-              (times, span, span.yielded(prices), backlog_overflows() - overflows))
+              (times, span, span.yielded(prices), self.turned_away))
         for scheme, each in counts.items():
             print("#   %s: %d/s asked, %.1f times the peak, %d/s refused by the kernel, %d/s "
                   "answered, dropped %s; others: %d of %d answered, p99 %.1f ms" %
@@ -283,16 +285,28 @@ class Overload(unittest.TestCase):
         for crowd in crowds:
             crowd.communicate()
 
+    def expect_share(self, span, what):
+        if span.cpu_s < LEAST_SHARE * span.took_s:
+            self.skipTest("too busy a machine: the server had %.0f %% of a CPU %s" %
+                          (100 * span.cpu_s / span.took_s, what))
+
+    def judge_others(self, scheme, result):
+        """Clients that asked now and then beside the flood."""
+        if scheme == "tcp" and self.turned_away:
+            return
+        least = LEAST_OF_FLOOD * self.answered if scheme == "udp" else LEAST_ANSWERED
+        self.assertGreater(result["answered"], least * result["sent"], scheme)
+        self.assertLess(p99_ms(result), P99_MS * harness.SLOW, scheme)
+
     def check(self, times):
         self.fill()
         before = self.latency("before")
         prices = self.prices()
         peak = self.peak(prices)
-        if peak.cpu_s < LEAST_SHARE * peak.took_s:
-            self.skipTest("too busy a machine: the server had %.0f %% of a CPU at its peak" %
-                          (100 * peak.cpu_s / peak.took_s))
+        self.expect_share(peak, "at its peak")
         rss_kib = status_kib(self.daemon.pid, "VmRSS")
         span, others = self.flood(times, peak, prices)
+        self.expect_share(span, "in the flood")
         harness.let_pass(1)
         after = self.latency("a second after")
         again = self.peak(prices)
@@ -306,9 +320,7 @@ class Overload(unittest.TestCase):
         self.assertGreater(self.demand, LEAST_DEMAND)
         self.assertGreater(part, LEAST_YIELD / harness.SLOW)
         for scheme in SCHEMES:
-            least = LEAST_OF_FLOOD * self.answered if scheme == "udp" else LEAST_ANSWERED
-            self.assertGreater(others[scheme]["answered"], least * others[scheme]["sent"], scheme)
-            self.assertLess(p99_ms(others[scheme]), P99_MS * harness.SLOW, scheme)
+            self.judge_others(scheme, others[scheme])
             self.assertLess(after[scheme], max(CALM_MS * harness.SLOW, 2 * before[scheme]), scheme)
         # Sanitizers keep what was freed.
         if harness.SLOW == 1:
