@@ -51,7 +51,9 @@ static void write_cards(const char *title, const struct result *result, FILE *ou
 
 static void write_strip(const char *css_class, const char *head, const char *text, FILE *out)
 {
-	fprintf(out, "<p class=\"strip %s\"><b>%s</b> ", css_class, head);
+	fprintf(out, "<p class=\"strip %s\"><b>", css_class);
+	plot_write_escaped(head, out);
+	fputs("</b> ", out);
 	plot_write_escaped(text, out);
 	fputs("</p>\n", out);
 }
@@ -287,12 +289,28 @@ static void write_tries(const struct rate_try *tries, unsigned count, const char
 	fputs("</table></section>\n", out);
 }
 
+/* A browser breaks a line between words, and not within an option, behind its hyphens. */
+static void write_words(const char *text, FILE *out)
+{
+	fputs("<span>", out);
+	for (; *text; text++) {
+		const char one[2] = { *text, '\0' };
+
+		if (*text == ' ') {
+			fputs("</span> <span>", out);
+		} else {
+			plot_write_escaped(one, out);
+		}
+	}
+	fputs("</span>", out);
+}
+
 static void write_environment(const struct environment *environment, FILE *out)
 {
 	fputs("<section><h2>Measured with</h2><table class=\"facts\">\n", out);
 	for (unsigned i = 0; i < environment->count; i++) {
 		fprintf(out, "<tr><td>%s</td><td>", environment->facts[i].name);
-		plot_write_escaped(environment->facts[i].value, out);
+		write_words(environment->facts[i].value, out);
 		fputs("</td></tr>\n", out);
 	}
 	fputs("</table></section>\n", out);

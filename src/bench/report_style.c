@@ -56,4 +56,5 @@ const char report_style[] =
 	"td.word,th.word{white-space:normal;text-align:left;color:var(--soft)}\n"
 	"@media(max-width:40rem){th,td{padding:.3rem .35rem}}\n"
 	"table.facts td{text-align:left;white-space:normal;overflow-wrap:anywhere}"
+	"table.facts span{display:inline-block}"
 	"table.facts td:first-child{white-space:nowrap;color:var(--soft);width:1%}\n";

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The reports of ruptime-bench: JSON by its schema, .hgrm by its format."""
 
+import html
+import html.parser
 import json
 import os
 import re
+import shlex
 import unittest
 
 import harness
@@ -13,6 +16,32 @@ from oddserver import BENCH, OddServer, bench
 SCHEMA = os.path.join(harness.SOURCE_DIR, "doc", "ruptime-bench.schema.json")
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None),
          "integer": int, "number": (int, float)}
+
+
+class Elements(html.parser.HTMLParser):
+    """Whether each element of a page ends where it should."""
+
+    VOID = ("meta", "link", "br", "hr", "img")
+
+    def __init__(self, text):
+        super().__init__()
+        self._open, self.faults = [], []
+        self.feed(text)
+        self.close()
+        self.faults += ["<%s> is left open" % tag for tag in self._open]
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        if self._open[-1:] != [tag]:
+            self.faults.append("</%s> at %s" % (tag, self.getpos()))
+        else:
+            self._open.pop()
 
 
 def check_schema(value, schema, root, path="$"):
@@ -96,11 +125,19 @@ class Files(unittest.TestCase):
         """How it looks in a browser is test_bench_page's affair."""
         with harness.tempdir() as directory, OddServer("tcp://127.0.0.1:0") as server:
             for load in (("-r", "500", "--fail-if=p99>10s", "--fail-if=p50 < 1us"),
-                         ("-c", "2", "--vs=" + server.address)):
+                         ("-c", "2", "--vs=" + server.address), ("-c", "2", server.address),
+                         ("-n", "50"), ("--ramp=100:300:100",), ("--find-max=p99<1us",),
+                         ("-r", "10M")):
                 path = directory + "/report.html"
                 bench(*load, "-d", "300ms", "--warmup=0", "--report=" + path, server.address)
                 with open(path, encoding="utf-8") as text:
                     written = text.read()
+                self.assertEqual(Elements(written).faults, [], load)
+                for word in load:
+                    if " " not in word:
+                        self.assertIn("<span>%s</span>" % html.escape(shlex.quote(word), False),
+                                      written)
+                self.assertNotIn("p50 < 1us", written)
                 self.assertIn("<svg", written)
                 self.assertTrue(written.endswith("</html>\n"), written[-100:])
                 self.assertNotRegex(written, r"https?://|<script|<img|@import|url\(")
