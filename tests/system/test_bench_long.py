@@ -29,7 +29,7 @@ def repeat(times, attempt):
 class Verdicts(unittest.TestCase):
     """Of servers that differ by nothing, and by a twentieth, measured for as long as usual."""
 
-    limit_s = 900
+    limit_s = 1500
 
     def verdict(self, kind, b_us):
         a, b = "tcp://127.0.0.1:0", "tcp://127.0.0.1:0"
