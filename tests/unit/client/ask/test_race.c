@@ -52,10 +52,11 @@ static void add(enum manner manner)
 	}
 	/* A backlog of 0 has room for one; the second handshake is not answered. */
 	for (int i = 0; i < 2 && manner == SILENT; i++) {
-		place->fill_fds[i] =
-			socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (i ? SOCK_NONBLOCK : 0), 0);
-		ck_assert_int_eq(
-			connect(place->fill_fds[i], (struct sockaddr *)&place->at, len), i ? -1 : 0);
+		int type = SOCK_STREAM | SOCK_CLOEXEC | (i ? SOCK_NONBLOCK : 0);
+
+		place->fill_fds[i] = socket(AF_INET, type, 0);
+		ck_assert_int_eq(connect(place->fill_fds[i], (struct sockaddr *)&place->at, len),
+			i ? -1 : 0);
 	}
 	place->info = (struct addrinfo){ .ai_family = AF_INET, .ai_socktype = SOCK_STREAM,
 		.ai_addr = (struct sockaddr *)&place->at, .ai_addrlen = len };
