@@ -11,7 +11,10 @@
 /* From now on stderr goes to a file without a name. Returns its descriptor, still ours. */
 int capture_begin(void);
 
-/* Write what came so far to TEXT, ended by a NUL, and forget it. Returns its length. */
+/*
+ * Write what came since the last call to TEXT, ended by a NUL; what has no room is for the next
+ * one. Returns its length. Nothing is lost that a thread writes meanwhile.
+ */
 size_t capture_take(char *text, size_t size);
 
 /* Give stderr back. */
