@@ -169,8 +169,9 @@ def within_reach(path):
     return _copies[path]
 
 
-def run(argv, timeout=20, env=None, **kw):
-    """subprocess.run with text output and a scaled timeout; fails if the program crashed."""
+def run(argv, timeout=60, env=None, **kw):
+    """subprocess.run with text output and a scaled timeout, after which it is taken for hung;
+    fails if the program crashed."""
     if "stdout" not in kw and "stderr" not in kw:
         kw["capture_output"] = True
     if "input" not in kw:
@@ -223,12 +224,14 @@ def descendants(pid):
         family |= more
 
 
-def is_being_loaded(pid):
-    """Is this the command on its way into memory, to be forked from later?"""
+def may_be_loaded(pid):
+    """Is this the command on its way into memory, to be forked from later? Without an environment
+    it may be: not yet, or no more."""
     with contextlib.suppress(OSError):
         with open("/proc/%d/environ" % pid, "rb") as environ:
-            return b"LD_PRELOAD=" in environ.read()
-    return False
+            variables = environ.read()
+            return not variables or b"LD_PRELOAD=" in variables
+    return True
 
 
 def adopt_orphans():
@@ -386,8 +389,9 @@ class Daemon:
         """What the runner has started for a run, and what that has. What is called as the server
         itself is a helper that was just forked."""
         own = HELPERS + ("ruptimed-warm", "ruptimed")
+        cold = "--start=cold" in self._argv
         return [p for p in descendants(self.pid)
-                if p.name not in own and not is_being_loaded(p.pid)]
+                if p.name not in own and (cold or not may_be_loaded(p.pid))]
 
     def helpers(self):
         """The processes that are there all the time."""

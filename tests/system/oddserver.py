@@ -88,7 +88,7 @@ def start(*args, **kw):
                             text=True, env=harness.environment(), **kw)
 
 
-def finish(process, timeout=30):
+def finish(process, timeout=60):
     """Its exit status and its JSON."""
     try:
         out, err = process.communicate(timeout=timeout * harness.SLOW)
@@ -101,7 +101,7 @@ def finish(process, timeout=30):
     return process.returncode, json.loads(out) if out else err
 
 
-def bench(*args, timeout=30):
+def bench(*args, timeout=60):
     return finish(start(*args), timeout)
 
 

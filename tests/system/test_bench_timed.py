@@ -67,7 +67,7 @@ class Throughput(unittest.TestCase):
         return best
 
     def test_find_max(self):
-        with OddServer("tcp://127.0.0.1:0", "--busy=1ms") as server:
+        with OddServer("tcp://127.0.0.1:0", "--service=1ms") as server:
             status, got = bench("--find-max=p90<50ms", "-d", "200ms", "--timeout=200ms",
                                 server.address, timeout=60)
             self.assertEqual(status, 0)

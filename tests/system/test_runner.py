@@ -183,7 +183,7 @@ class Misbehaviour(RunnerCase):
             start = time.monotonic()
             line = clients.ask_stream(self.tcp)
             took_s = time.monotonic() - start
-            self.assertEqual(self.daemon.commands(), [])
+            self.assertEqual([str(p) for p in self.daemon.commands()], [])
             self.expect_line(line, expected)
             self.runner_has_nothing_else()
             if took_s < RUN_TIMEOUT_S + MARGIN_S * harness.SLOW:

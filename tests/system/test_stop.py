@@ -111,9 +111,7 @@ class Stop(local.Sockets):
         queue = local.msgget(key)
         thieves = [self.start_thief(queue) for _ in range(3)]
         try:
-            # The server takes this one, and stands behind the thieves from then on.
-            local.msgsnd(queue, 1, b"hello")
-            harness.wait_for(lambda: "message hello" in daemon.log, what="the message")
+            self.go_behind(daemon, queue)
             self.stops_quickly(daemon)
             # Nor does it leave a queue that they could wait at.
             for thief in thieves:
@@ -123,6 +121,15 @@ class Stop(local.Sockets):
                 os.kill(thief, signal.SIGKILL)
                 harness.end_of(thief)
         self.assertFalse(local.exists(key) or local.exists(key | local.REPLY_BIT))
+
+    def go_behind(self, daemon, queue):
+        """Each reader takes a message and joins the line again: once the server has taken one, it
+        stands behind the thieves. They may be before it from the beginning."""
+        def has_taken():
+            if not local.status(queue).qnum:
+                local.msgsnd(queue, 1, b"hello")
+            return "message hello" in daemon.log
+        harness.wait_for(has_taken, what="the message")
 
     def start_thief(self, queue):
         """A process that receives from QUEUE until there is none; it waits already."""
