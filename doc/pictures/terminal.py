@@ -33,6 +33,7 @@ COMMANDS = (
     ("nc -d localhost 8784", None),
     ("ruptime-bench -c 256 -d 2s localhost", 9),
 )
+COMMAND_NOT_FOUND = 127
 CHARACTER, LINE, MARGIN, BAR = 8.43, 19, 16, 32
 
 
@@ -51,6 +52,8 @@ def transcript(build):
             done = subprocess.run(["bash", "-c", command], stdin=subprocess.DEVNULL, check=False,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env,
                                   text=True)
+            if done.returncode == COMMAND_NOT_FOUND:
+                sys.exit("terminal.py: " + done.stdout)
             lines = done.stdout.rstrip("\n").split("\n")
             yield command, lines[:kept] + (["..."] if kept and len(lines) > kept else [])
         server.terminate()
