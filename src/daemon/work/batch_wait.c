@@ -104,7 +104,8 @@ uint64_t batch_wait_adapt(struct batch_wait *wait, const struct batch_wait_run *
 	uint64_t many = run->worth > BATCH_WAIT_MANY / 2 ? 2 * run->worth : BATCH_WAIT_MANY;
 	uint64_t *pace_ns = &wait->pace_ns;
 
-	if (!run->scarce || run->connections < BATCH_WAIT_FEW) {
+	wait->peak = most(run->connections, wait->peak - wait->peak / BATCH_WAIT_PEAK_RUNS);
+	if (!run->scarce || run->connections < BATCH_WAIT_FEW || wait->peak < BATCH_WAIT_PEAK) {
 		*pace_ns = *pace_ns > BATCH_WAIT_MIN_NS ? *pace_ns / 2 : 0;
 	} else if (run->connections < many) {
 		*pace_ns = *pace_ns ? least(2 * *pace_ns, BATCH_WAIT_MAX_NS) : BATCH_WAIT_MIN_NS;

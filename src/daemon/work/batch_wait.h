@@ -21,8 +21,10 @@
  * The pace: where clients and server compete for the same CPUs, each look at the listeners, and
  * each run that serves few, takes time from the clients that would come next. While threads wait
  * for a CPU and runs serve neither very few connections nor already many, the pace grows from run
- * to run. It shrinks when CPUs are idle, and when a crowd is back before its time. It follows
- * connections only: datagrams and messages wait in buffers that are emptied with few calls.
+ * to run. It shrinks when CPUs are idle, and when a crowd is back before its time. Where the
+ * largest of recent runs served few, few clients ask at a time, and waiting finds no more of them:
+ * there is no pace (doc/decisions/0017). It follows connections only: datagrams and messages wait
+ * in buffers that are emptied with few calls.
  *
  * How long does the acceptor rest? For a half of the pace, after a push that woke no worker.
  */
@@ -58,6 +60,13 @@
 #define BATCH_WAIT_FEW	4
 #define BATCH_WAIT_MANY 64
 
+/*
+ * There is a pace if one of recent runs served as many connections as this. What the largest one
+ * served is forgotten in some BATCH_WAIT_PEAK_RUNS runs.
+ */
+#define BATCH_WAIT_PEAK	     24
+#define BATCH_WAIT_PEAK_RUNS 16
+
 /* The acceptor rests for this part of the pace. */
 #define BATCH_WAIT_REST_PART 2
 
@@ -68,6 +77,7 @@ struct batch_wait {
 	uint64_t crowd;			/* requests that were answered last */
 	uint64_t crowd_ns;		/* and when */
 	uint64_t pace_ns;		/* the leader's */
+	uint64_t peak;			/* the leader's: connections in the largest recent run */
 };
 
 /* The answering of one worker after its run. */

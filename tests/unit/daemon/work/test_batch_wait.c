@@ -5,7 +5,11 @@
 #include "common/clock.h"
 #include "daemon/work/batch_wait.h"
 
-static const struct batch_wait_run busy = { .connections = 10, .worth = 5, .scarce = true };
+static const struct batch_wait_run busy = {
+	.connections = BATCH_WAIT_PEAK,
+	.worth = 5,
+	.scarce = true,
+};
 
 static void look(struct batch_wait *pace, struct batch_wait_run run, int times)
 {
@@ -44,6 +48,34 @@ START_TEST(test_shrinks_without_a_crowd)
 
 	run.connections = BATCH_WAIT_FEW - 1;
 	look(&pace, run, 20);
+	ck_assert_uint_eq(pace.pace_ns, 0);
+}
+END_TEST
+
+/* Where no run serves more than a few clients, waiting finds no more of them. */
+START_TEST(test_none_for_few_clients)
+{
+	struct batch_wait pace = { .pace_ns = BATCH_WAIT_MAX_NS };
+	struct batch_wait_run run = busy;
+
+	run.connections = BATCH_WAIT_PEAK - 1;
+	look(&pace, run, 20);
+	ck_assert_uint_eq(pace.pace_ns, 0);
+}
+END_TEST
+
+/* A large run is remembered for a while: those of a crowd differ in size. */
+START_TEST(test_a_large_run_is_remembered)
+{
+	struct batch_wait pace = { .pace_ns = 0 };
+	struct batch_wait_run run = busy;
+
+	run.connections = 2 * BATCH_WAIT_PEAK;
+	look(&pace, run, 1);
+	run.connections = BATCH_WAIT_FEW;
+	look(&pace, run, 5);
+	ck_assert_uint_eq(pace.pace_ns, 32 * BATCH_WAIT_MIN_NS);
+	look(&pace, run, 2 * BATCH_WAIT_PEAK_RUNS);
 	ck_assert_uint_eq(pace.pace_ns, 0);
 }
 END_TEST
@@ -96,6 +128,8 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_grows);
 	tcase_add_test(tcase, test_shrinks_with_cpus_to_spare);
 	tcase_add_test(tcase, test_shrinks_without_a_crowd);
+	tcase_add_test(tcase, test_none_for_few_clients);
+	tcase_add_test(tcase, test_a_large_run_is_remembered);
 	tcase_add_test(tcase, test_stays_with_many);
 	tcase_add_test(tcase, test_shrinks_when_all_are_back);
 	tcase_add_test(tcase, test_rest);
