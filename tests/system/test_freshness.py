@@ -121,12 +121,16 @@ class BenchSettings(unittest.TestCase):
                         loads = [clients.start_crowd(daemon.address(scheme), judge, "-n",
                                                      in_flight // generators, "-d", duration_s)
                                  for _ in range(generators)]
-                        for counts in [clients.finish_crowd(load) for load in loads]:
-                            # Datagrams may get lost on the way, which is no news about age.
+                        found = [clients.finish_crowd(load) for load in loads]
+                        for counts in found:
+                            # Datagrams may get lost on the way, which is no news about age. One
+                            # of two generators may have had no CPU in so short a time.
                             clients.expect_all_answered(
-                                self, counts, but=("timeout",) if scheme == "udp" else ())
+                                self, counts, but=("timeout",) if scheme == "udp" else (), least=0)
                             self.assertEqual(counts["reused"], 0, counts)
-                            answered += counts["ok"]
+                        fresh = sum(counts["ok"] for counts in found)
+                        self.assertGreater(fresh, 0, found)
+                        answered += fresh
             print("# %s: %d fresh answers" % (scheme, answered), flush=True)
 
     def test_command(self):
