@@ -15,8 +15,7 @@ import xsi
 
 ERROR_LINE = rb"^error: [ -~]+\n$"
 
-# How long a run may take; and how often each misbehaves when one client asks after the other.
-RUN_TIMEOUT_S = clients.seconds(0.3, 1)
+# How often each misbehaves when one client asks after the other.
 ROUNDS = 50 if clients.LONG else 3
 
 # What a run may take beyond its deadline: it is killed with all that it started, and reaped.
@@ -90,6 +89,8 @@ def links(pid):
 class RunnerCase(unittest.TestCase):
     """A daemon whose command is a script that the test may exchange."""
     start = ()
+    # A command that does not hang is done by then, on a slow machine too.
+    run_timeout_s = 30
 
     def setUp(self):
         stack = contextlib.ExitStack()
@@ -100,7 +101,8 @@ class RunnerCase(unittest.TestCase):
         self.daemon = stack.enter_context(harness.Daemon(
             "-l", "tcp://127.0.0.1:0", "-l", "udp://127.0.0.1:0",
             "-l", "unix://%s/unix" % self.directory, "-l", "fdpass://%s/fdpass" % self.directory,
-            "--run-timeout=%gs" % RUN_TIMEOUT_S, *self.start, command=self.directory + "/uptime",
+            "--run-timeout=%gs" % self.run_timeout_s, *self.start,
+            command=self.directory + "/uptime",
             env={"LC_ALL": "de_DE.UTF-8"}, cwd=self.directory))
         self.tcp, self.udp = self.daemon.address("tcp"), self.daemon.address("udp")
 
@@ -124,7 +126,7 @@ class RunnerCase(unittest.TestCase):
                          what="the command's processes to be gone")
 
 
-class Misbehaviour(RunnerCase):
+class MisbehavingCase(RunnerCase):
     limit_s = 900 if clients.LONG else 120
 
     @contextlib.contextmanager
@@ -163,7 +165,7 @@ class Misbehaviour(RunnerCase):
             datagram.send(b"?")
             lines = [clients.read_to_end(one), clients.read_to_end(two)]
             took_s = time.monotonic() - start
-            self.assertLess(took_s, 2 * (RUN_TIMEOUT_S + MARGIN_S) * harness.SLOW)
+            self.assertLess(took_s, 2 * (self.run_timeout_s + MARGIN_S) * harness.SLOW)
             for line in lines:
                 self.expect_line(line, expected)
             if isinstance(expected, bytes):
@@ -186,17 +188,20 @@ class Misbehaviour(RunnerCase):
             self.assertEqual([str(p) for p in self.daemon.commands()], [])
             self.expect_line(line, expected)
             self.runner_has_nothing_else()
-            if took_s < RUN_TIMEOUT_S + MARGIN_S * harness.SLOW:
+            if took_s < self.run_timeout_s + MARGIN_S * harness.SLOW:
                 return tries
         self.fail("it took %g s three times" % took_s)
 
-    def test_each_costs_an_error_and_no_more(self):
-        """Nor does any of them leave a process, a zombie, or a descriptor in either process."""
+    def each_costs_no_more(self, hangs):
+        """Than a line: of each that hangs, or of each that does not. Nor does any of them leave a
+        process, a zombie, or a descriptor in either process."""
         self.assertEqual(clients.ask_stream(self.tcp), b"up\n")
         descriptors = self.daemon.descriptors()
         self.udp_errors = tcp_errors = tcp_lines = udp_lines = 0
         tcp_lines += 1
         for name, (script, expected) in {**MISBEHAVIOURS, **VARIANTS}.items():
+            if (expected == LATE) != hangs:
+                continue
             rounds = ROUNDS if name in MISBEHAVIOURS else 0
             asked = 2
             with self.subTest(command=name):
@@ -220,13 +225,25 @@ class Misbehaviour(RunnerCase):
                          (tcp_lines, udp_lines))
         harness.wait_for(lambda: self.daemon.descriptors() <= descriptors, what="its descriptors")
 
-    def test_a_hang_is_over_within_the_deadline(self):
+
+class Hang(MisbehavingCase):
+    run_timeout_s = clients.seconds(0.3, 1)
+
+    def test_each_costs_a_deadline_and_no_more(self):
+        self.each_costs_no_more(hangs=True)
+
+    def test_is_over_within_the_deadline(self):
         self.command("sleep 60")
         start = time.monotonic()
         self.assertRegex(clients.ask_stream(self.tcp), ERROR_LINE)
         took_s = time.monotonic() - start
-        self.assertGreaterEqual(took_s, RUN_TIMEOUT_S)
-        self.assertLess(took_s, RUN_TIMEOUT_S + MARGIN_S * harness.SLOW)
+        self.assertGreaterEqual(took_s, self.run_timeout_s)
+        self.assertLess(took_s, self.run_timeout_s + MARGIN_S * harness.SLOW)
+
+
+class Misbehaviour(MisbehavingCase):
+    def test_each_costs_an_error_and_no_more(self):
+        self.each_costs_no_more(hangs=False)
 
     def test_no_datagram_is_an_error(self):
         self.command("exit 1")
@@ -358,8 +375,12 @@ class NoProc(unittest.TestCase):
                 self.assertEqual(daemon.log.count("/proc"), 1)
 
 
-class ColdMisbehaviour(Misbehaviour):
+class ColdHang(Hang):
     """However it is started."""
+    start = ("--start=cold",)
+
+
+class ColdMisbehaviour(Misbehaviour):
     start = ("--start=cold",)
 
 
@@ -396,16 +417,6 @@ class RunnerDies(RunnerCase):
             self.assertEqual(clients.read_to_end(sock), b"up\n")
         self.only_the_runner_is_left()
 
-    def test_stopped(self):
-        """One that neither answers nor dies is replaced after its deadline and a grace."""
-        stopped = self.runner()
-        os.kill(stopped.pid, signal.SIGSTOP)
-        start = time.monotonic()
-        self.assertRegex(clients.ask_stream(self.tcp), ERROR_LINE)
-        self.assertLess(time.monotonic() - start, 3 * harness.SLOW)
-        self.assertEqual(clients.ask_stream(self.tcp), b"up\n")
-        self.assertNotEqual(self.runner().pid, stopped.pid)
-
     def test_stopped_when_the_server_stops(self):
         os.kill(self.runner().pid, signal.SIGSTOP)
         self.assertEqual(self.daemon.stop(timeout=5), 0)
@@ -413,7 +424,7 @@ class RunnerDies(RunnerCase):
     def test_without_a_keeper(self):
         """Nothing can start the next runner: the server ends, and waiting clients are served."""
         started = self.directory + "/started"
-        self.command("echo >'%s'; sleep %g; echo up" % (started, RUN_TIMEOUT_S / 2))
+        self.command("echo >'%s'; sleep 0.15; echo up" % started)
         runner = self.runner()
         with clients.connect(self.tcp) as sock:
             harness.wait_for(lambda: os.path.exists(started), what="the run")
@@ -439,6 +450,20 @@ class RunnerDies(RunnerCase):
             # The harness fails the test if anything outlives the server.
             self.daemon.signal(signal.SIGKILL)
             self.assertEqual(self.daemon.wait(2), -signal.SIGKILL)
+
+
+class RunnerStops(RunnerCase):
+    run_timeout_s = 0.3
+
+    def test_is_replaced(self):
+        """One that neither answers nor dies, after its deadline and a grace."""
+        stopped = self.runner()
+        os.kill(stopped.pid, signal.SIGSTOP)
+        start = time.monotonic()
+        self.assertRegex(clients.ask_stream(self.tcp), ERROR_LINE)
+        self.assertLess(time.monotonic() - start, 3 * harness.SLOW)
+        self.assertEqual(clients.ask_stream(self.tcp), b"up\n")
+        self.assertNotEqual(self.runner().pid, stopped.pid)
 
 
 if __name__ == "__main__":
