@@ -136,8 +136,6 @@ class Kinds(Manager):
 class Kept(Manager):
     """The sockets of the manager outlive the server, with all that waits in them."""
 
-    limit_s = 60 + 120 * clients.LONG
-
     def open_all(self):
         self.open(socket.SOCK_STREAM)
         self.open(socket.SOCK_DGRAM)

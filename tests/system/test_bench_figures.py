@@ -26,8 +26,6 @@ def servers(directory):
 
 
 class Throughput(unittest.TestCase):
-    limit_s = 120
-
     def test_no_more_than_the_server_can(self):
         with harness.tempdir() as directory:
             for address in servers(directory):
@@ -174,8 +172,6 @@ class Counted(unittest.TestCase):
 
 
 class FindMax(unittest.TestCase):
-    limit_s = 150
-
     def test_a_queue_that_has_no_time_to_grow(self):
         """200 ms are not reached in a try of 400 ms: only that the answers fall behind tells."""
         with OddServer("tcp://127.0.0.1:0", SERVICE) as server:
@@ -187,8 +183,6 @@ class FindMax(unittest.TestCase):
 
 
 class Ramp(unittest.TestCase):
-    limit_s = 120
-
     def test_the_knee(self):
         with OddServer("tcp://127.0.0.1:0", SERVICE) as server, harness.tempdir() as directory:
             page = directory + "/page.html"

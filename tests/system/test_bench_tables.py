@@ -35,8 +35,6 @@ def row(answer, run):
 
 
 class Comparison(unittest.TestCase):
-    limit_s = 120
-
     def run_bench(self, directory, *args):
         output = os.path.join(directory, "out")
         done = harness.run([sys.executable, "-B", os.path.join(BENCH_DIR, "bench.py"),

@@ -42,8 +42,6 @@ class Latency(unittest.TestCase):
 
 
 class Throughput(unittest.TestCase):
-    limit_s = 180
-
     def test_agrees_with_a_simple_loop(self):
         """The same server, the same in flight: the same throughput within 15 %."""
         with harness.tempdir() as directory:
@@ -80,8 +78,6 @@ class Throughput(unittest.TestCase):
 
 
 class Comparison(unittest.TestCase):
-    limit_s = 180
-
     def test_verdicts(self):
         """A verdict is wrong now and then on a busy machine, but not three times in a row."""
         with OddServer("tcp://127.0.0.1:0", "--delay=2ms") as a, \

@@ -23,8 +23,6 @@ def half(conn, server):
 
 
 class BothSides(unittest.TestCase):
-    limit_s = 120
-
     def test_conditions_look_at_either(self):
         """A B that is at fault fails the gate as an A does, unless the other side is meant."""
         with OddServer("tcp://127.0.0.1:0", "--delay=1ms") as good, \

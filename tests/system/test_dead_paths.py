@@ -28,7 +28,6 @@ def setUpModule():
 class Paths(local.Sockets):
     """Some of which lead into a file system that does not answer."""
 
-    limit_s = 60
     serve_dead = None
 
     def setUp(self):

@@ -20,7 +20,7 @@ KILLS = 500 * clients.LONG or 3
 
 
 class UnderLoad(unittest.TestCase):
-    limit_s = 120 + 600 * clients.LONG
+    limit_s = 720
 
     def test_every_established_connection_gets_its_line(self):
         slowest = answered = 0
@@ -190,7 +190,7 @@ class AtRest(unittest.TestCase):
 
 
 class Killed(local.Sockets):
-    limit_s = 120 + 600 * clients.LONG
+    limit_s = 720
 
     def test_under_load_it_can_be_started_again(self):
         """At once, at the same addresses, and what the dead one left is no hindrance."""

@@ -20,8 +20,6 @@ GENERATORS = (1, 2)
 
 
 class Freshness(unittest.TestCase):
-    limit_s = 120
-
     def setUp(self):
         context = harness.tempdir()
         self.directory = context.__enter__()

@@ -17,8 +17,6 @@ EVERY_S = 0.04
 
 
 class Hang(unittest.TestCase):
-    limit_s = 90
-
     def setUp(self):
         stack = contextlib.ExitStack()
         self.addCleanup(stack.close)

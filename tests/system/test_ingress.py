@@ -19,7 +19,7 @@ CYCLES = clients.some(30, 1000)
 
 
 class Ingress(unittest.TestCase):
-    limit_s = 900 if clients.LONG else 120
+    limit_s = 900
 
     def setUp(self):
         self.stack = contextlib.ExitStack()

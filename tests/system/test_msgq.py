@@ -344,8 +344,6 @@ class Pressure(Queues):
 
 
 class Vandals(Queues):
-    limit_s = 180
-
     def cpu_s(self, daemon):
         with open("/proc/%d/stat" % daemon.pid, encoding="ascii") as stat:
             fields = stat.read().rpartition(")")[2].split()

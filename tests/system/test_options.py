@@ -109,8 +109,6 @@ class Case(unittest.TestCase):
 
 
 class Usage(Case):
-    limit_s = 90
-
     def test_each_is_refused_with_one_line(self):
         for args, shown in USAGE:
             with self.subTest(args=args):

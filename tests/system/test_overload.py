@@ -136,7 +136,7 @@ class Span:
 
 
 class Overload(unittest.TestCase):
-    limit_s = 600 if clients.LONG else 120
+    limit_s = 600
 
     def setUp(self):
         cpus = sorted(os.sched_getaffinity(0))

@@ -236,8 +236,6 @@ class Nothing(Reloads):
 
 
 class Load(Reloads):
-    limit_s = 60 + 120 * clients.LONG
-
     def test_no_request_on_a_listener_that_stays_fails(self):
         self.write("tcp://127.0.0.1:0", "udp://127.0.0.1:0", "unix://" + self.path("kept"))
         daemon = self.serve()

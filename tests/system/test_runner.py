@@ -127,7 +127,7 @@ class RunnerCase(unittest.TestCase):
 
 
 class MisbehavingCase(RunnerCase):
-    limit_s = 900 if clients.LONG else 120
+    limit_s = 900
 
     @contextlib.contextmanager
     def misbehaving(self, name, script):
@@ -193,8 +193,8 @@ class MisbehavingCase(RunnerCase):
         self.fail("it took %g s three times" % took_s)
 
     def each_costs_no_more(self, hangs):
-        """Than a line: of each that hangs, or of each that does not. Nor does any of them leave a
-        process, a zombie, or a descriptor in either process."""
+        """Than its line, of those that hang or of those that do not: each leaves no process, no
+        zombie, and no descriptor in either process."""
         self.assertEqual(clients.ask_stream(self.tcp), b"up\n")
         descriptors = self.daemon.descriptors()
         self.udp_errors = tcp_errors = tcp_lines = udp_lines = 0
@@ -288,7 +288,7 @@ class Misbehaviour(MisbehavingCase):
 
 
 class Confinement(RunnerCase):
-    limit_s = 300 if clients.LONG else 60
+    limit_s = 300
 
     def runner_has_only_its_own(self):
         """/dev/null, its end of the pair, and what the run under way needs; no other file."""

@@ -40,8 +40,6 @@ class Line(unittest.TestCase):
 
 
 class Load(unittest.TestCase):
-    limit_s = 90
-
     def test_64_at_a_time(self):
         with harness.Daemon("-l", "tcp://127.0.0.1:0") as daemon:
             address = daemon.address("tcp")
@@ -64,8 +62,6 @@ class Load(unittest.TestCase):
 
 class TalksBeforeItReads(unittest.TestCase):
     """Neither the line nor the clean end may suffer from what the client says."""
-
-    limit_s = 120
 
     def setUp(self):
         context = harness.Daemon("-l", "tcp://127.0.0.1:0")
@@ -137,8 +133,6 @@ class TalksBeforeItReads(unittest.TestCase):
 
 
 class TalksToASlowServer(unittest.TestCase):
-    limit_s = 120
-
     def talk(self, daemon, replies):
         for size in (8192, 65536):
             counts = clients.crowd(daemon.address("tcp"), "-n", 50, "-k", replies, "-t", size)

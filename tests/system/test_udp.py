@@ -141,8 +141,6 @@ class ReplySource(unittest.TestCase):
 
 
 class Load(unittest.TestCase):
-    limit_s = 90
-
     def test_64_at_a_time(self):
         with harness.Daemon("-l", "udp://127.0.0.1:0") as daemon:
             address = daemon.address("udp")
