@@ -2,7 +2,6 @@
 """ruptime-bench on networks of its own: addresses that are not there, names that have several."""
 
 import fcntl
-import os
 import socket
 import struct
 import time

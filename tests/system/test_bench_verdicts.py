@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What ruptime-bench concludes: of both sides, of validity, of what it was kept from measuring."""
 
-import json
 import os
 import re
 import signal

@@ -2,7 +2,6 @@
 """A command that hangs: clients that wait are told in time, and none waits once it is well."""
 
 import contextlib
-import os
 import selectors
 import time
 import unittest

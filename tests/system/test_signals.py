@@ -3,7 +3,6 @@
 
 import contextlib
 import os
-import re
 import resource
 import signal
 import subprocess
