@@ -26,18 +26,25 @@ def servers(directory):
 
 
 class Throughput(unittest.TestCase):
+    def measure(self, load, server):
+        """Again where the machine was so busy that the server did not reach its capacity."""
+        for _ in range(3):
+            _, got = bench(*load, "-d", "600ms", "--warmup=0", server.address)
+            self.assertLessEqual(got["throughput_rps"], 1.03 * CAPACITY)
+            self.assertEqual(got["lost"], 0)
+            self.assertAlmostEqual(got["throughput_rps"] * got["duration_s"],
+                                   got["answered_in_window"], delta=1)
+            if got["throughput_rps"] > 0.6 * CAPACITY:
+                return
+        self.fail("%g answers/s three times" % got["throughput_rps"])
+
     def test_no_more_than_the_server_can(self):
         with harness.tempdir() as directory:
             for address in servers(directory):
                 for load in (("-r", "1000"), ("-c", "64"), ("-r", "1500", "-c", "40")):
                     with self.subTest(address=address, load=load), \
                             OddServer(address, SERVICE) as server:
-                        _, got = bench(*load, "-d", "600ms", "--warmup=0", server.address)
-                        self.assertLessEqual(got["throughput_rps"], 1.03 * CAPACITY)
-                        self.assertGreater(got["throughput_rps"], 0.6 * CAPACITY)
-                        self.assertEqual(got["lost"], 0)
-                        self.assertAlmostEqual(got["throughput_rps"] * got["duration_s"],
-                                               got["answered_in_window"], delta=1)
+                        self.measure(load, server)
 
     def test_all_reports_and_conditions_say_the_same(self):
         with harness.tempdir() as directory, OddServer("tcp://127.0.0.1:0", SERVICE) as server:

@@ -13,7 +13,7 @@ import fakes
 import harness
 from oddserver import BENCH, OddServer, bench, finish, start
 
-QUICK = ("-c", "1", "-d", "50ms", "--warmup=0")
+QUICK = ("-c", "1", "-d", "250ms", "--warmup=0")
 
 
 class Memory(unittest.TestCase):
