@@ -73,7 +73,8 @@ class BothSides(unittest.TestCase):
 
     def test_stalls_of_whole_rounds_count(self):
         """Stalls of 300 ms, and rounds of 25: some begin while a round settles."""
-        with OddServer("tcp://127.0.0.1:0", "--delay=1ms", "--stall=300ms", "--every=1500ms") as a, \
+        stalls = ("--delay=1ms", "--stall=300ms", "--every=1500ms")
+        with OddServer("tcp://127.0.0.1:0", *stalls) as a, \
                 OddServer("tcp://127.0.0.1:0", "--delay=1ms") as b:
             status, got = bench("-c", "2", *SHORT, "--vs=" + b.address, a.address)
         self.assertEqual((status, got["lost"], got["vs"]["lost"]), (0, 0, 0))
