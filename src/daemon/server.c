@@ -22,11 +22,8 @@
 #include "daemon/stats.h"
 #include "daemon/work/worker.h"
 
-/*
- * How often we look whether the last replies on XSI queues have been fetched: for half a second, or
- * longer on a machine that stands still meanwhile, as its clients then do too.
- */
-#define FETCH_LOOKS   100
+/* How long the last replies on XSI queues may still be fetched, and how often we look. */
+#define FETCH_NS      (500 * CLOCK_MS)
 #define FETCH_LOOK_MS 5
 
 /* Beyond the time of a run: its hang-over, its answers, a machine that is slow. */
@@ -196,7 +193,7 @@ fail:
 /* Their queues go away with us; a client that was just answered is about to fetch its line. */
 static void await_fetching(const struct listener_set *listeners)
 {
-	unsigned looks = 0;
+	uint64_t end_ns = clock_now_ns() + FETCH_NS;
 
 	for (unsigned i = 0; i < listeners->count; i++) {
 		struct msgq_replies *replies = listeners->all[i].replies;
@@ -204,9 +201,8 @@ static void await_fetching(const struct listener_set *listeners)
 		if (listeners->all[i].borrowed) {
 			continue;
 		}
-		while (replies && msgq_replies_are_waiting(replies) && looks < FETCH_LOOKS) {
+		while (replies && msgq_replies_are_waiting(replies) && clock_now_ns() < end_ns) {
 			poll(NULL, 0, FETCH_LOOK_MS);
-			looks++;
 		}
 	}
 }
