@@ -137,14 +137,16 @@ class Life(Queues):
         daemon = self.serve("-q", "2", "--run-timeout=1m", command=slow)
         requests = local.msgget(self.key)
         replies = local.msgget(self.key | local.REPLY_BIT)
-        for i in range(1, 201):
+        # Two for each run, all of which have to be over within the time of a stop.
+        waiting = 40
+        for i in range(1, 1 + waiting):
             local.msgsnd(requests, 1, b"uptime %d" % i)
         harness.wait_for(lambda: os.path.exists(gate + ".started"), what="a run")
         daemon.signal(signal.SIGTERM)
         daemon.wait_log("^stopping$")
         with open(gate, "w", encoding="ascii"):
             pass
-        for i in range(1, 201):
+        for i in range(1, 1 + waiting):
             self.assertRegex(local.fetch(replies, i), clients.UPTIME_LINE)
         self.assertEqual(daemon.wait(), 0)
         self.gone()
