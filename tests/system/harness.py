@@ -257,7 +257,8 @@ class Daemon:
     something but 0 unless the test itself called stop() or wait(), left a process or a zombie
     behind, or if a sanitizer has reported something.
 
-    Attributes: pid, exit_code (None while it runs), addresses (those of its "listening" lines).
+    Attributes: pid, exit_code (None while it runs), addresses (those of its "listening" lines),
+    leaves_helpers (set by a test: its dead helpers and their children are left to this process).
     """
 
     def __init__(self, *args, env=None, command=None, ready_timeout=10, unprivileged=False,
@@ -273,7 +274,7 @@ class Daemon:
         self._popen = self._stderr = None
         self._sent = set()
         self._family = {}
-        self._judged = self._leaves_helpers = False
+        self._judged = self.leaves_helpers = False
 
     def __enter__(self):
         adopt_orphans()
@@ -431,8 +432,7 @@ class Daemon:
         # What comes within half a second is the same order, see test_signals.py.
         let_pass(0.6)
         self.signal(second)
-        # It waits for nothing then, not for its helpers either: they are the next parent's.
-        self._leaves_helpers = True
+        self.leaves_helpers = True  # It waits for nothing then.
         return self.wait(timeout)
 
     def _remember(self):
@@ -462,7 +462,7 @@ class Daemon:
         """After its end: zombies it should have waited for, and processes that go on."""
         if self.exit_code is None:
             return []
-        orderly = self.exit_code >= 0 and not self._leaves_helpers
+        orderly = self.exit_code >= 0 and not self.leaves_helpers
         left = self._relatives()
         zombies = [p for p in left if p.state == "Z"]
         orphans = [p for p in left if p.state != "Z"]

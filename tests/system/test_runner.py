@@ -428,6 +428,7 @@ class RunnerDies(RunnerCase):
         runner = self.runner()
         with clients.connect(self.tcp) as sock:
             harness.wait_for(lambda: os.path.exists(started), what="the run")
+            self.daemon.leaves_helpers = True
             os.kill(self.daemon.helper("keeper").pid, signal.SIGKILL)
             self.assertEqual(clients.read_to_end(sock), b"up\n")
         self.assertEqual(self.daemon.wait(), 1)
@@ -437,6 +438,7 @@ class RunnerDies(RunnerCase):
 
     def test_keeper_stopped_when_the_server_stops(self):
         helpers = [self.daemon.helper("keeper").pid, self.runner().pid]
+        self.daemon.leaves_helpers = True
         os.kill(helpers[0], signal.SIGSTOP)
         self.assertEqual(self.daemon.stop(timeout=5), 0)
         # They were left to us: dead, or about to die.
