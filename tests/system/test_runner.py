@@ -90,7 +90,7 @@ class RunnerCase(unittest.TestCase):
     """A daemon whose command is a script that the test may exchange."""
     start = ()
     # A command that does not hang is done by then, on a slow machine too.
-    run_timeout_s = 30
+    run_timeout_s = 5
 
     def setUp(self):
         stack = contextlib.ExitStack()
@@ -192,9 +192,9 @@ class MisbehavingCase(RunnerCase):
                 return tries
         self.fail("it took %g s three times" % took_s)
 
-    def each_costs_no_more(self, hangs):
-        """Than its line, of those that hang or of those that do not: each leaves no process, no
-        zombie, and no descriptor in either process."""
+    def misbehave(self, hangs):
+        """Each that hangs, or each that does not, costs its line and no more: it leaves no process,
+        no zombie, and no descriptor in either process."""
         self.assertEqual(clients.ask_stream(self.tcp), b"up\n")
         descriptors = self.daemon.descriptors()
         self.udp_errors = tcp_errors = tcp_lines = udp_lines = 0
@@ -230,7 +230,7 @@ class Hang(MisbehavingCase):
     run_timeout_s = clients.seconds(0.3, 1)
 
     def test_each_costs_a_deadline_and_no_more(self):
-        self.each_costs_no_more(hangs=True)
+        self.misbehave(hangs=True)
 
     def test_is_over_within_the_deadline(self):
         self.command("sleep 60")
@@ -243,7 +243,7 @@ class Hang(MisbehavingCase):
 
 class Misbehaviour(MisbehavingCase):
     def test_each_costs_an_error_and_no_more(self):
-        self.each_costs_no_more(hangs=False)
+        self.misbehave(hangs=False)
 
     def test_no_datagram_is_an_error(self):
         self.command("exit 1")
