@@ -154,6 +154,15 @@ static int explore(struct search *search, double rate_rps)
 	return verdict;
 }
 
+/* Of a closed loop: where answers take longer than the try, by Little's law. */
+static double loop_throughput_rps(const struct result *result, uint32_t in_flight)
+{
+	const struct histogram *latency = &result->measured->latency;
+
+	return result->measured->in_window == 0 && latency->count > 0 ?
+		in_flight / (histogram_mean_ns(latency) / CLOCK_S) : result_throughput_rps(result);
+}
+
 static int estimate_capacity(struct search *search, double *rate_rps)
 {
 	const struct plan *plan = search->plan;
@@ -173,7 +182,7 @@ static int estimate_capacity(struct search *search, double *rate_rps)
 	if (run(&closed, search->target, &result) < 0) {
 		return -1;
 	}
-	*rate_rps = fmax(result_throughput_rps(&result), RATE_MIN_RPS);
+	*rate_rps = fmax(loop_throughput_rps(&result, closed.in_flight), RATE_MIN_RPS);
 	result_fini(&result);
 	return rate_try_rest(plan, search->target, search->idle_ns);
 }

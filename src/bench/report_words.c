@@ -126,5 +126,11 @@ const char *report_try_word(const struct rate_try *try)
 	if (!try->valid) {
 		return "not counted: invalid";
 	}
-	return try->kept_up ? "fails" : try->fell_behind ? "falls behind" : "loses answers";
+	if (try->kept_up) {
+		return "fails";
+	}
+	if (try->fell_behind) {
+		return "falls behind";
+	}
+	return try->failed_share > 0 ? "loses answers" : "sends nothing";
 }

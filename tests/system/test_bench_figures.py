@@ -188,6 +188,14 @@ class FindMax(unittest.TestCase):
         self.assertTrue(0.9 * CAPACITY < found["rate_rps"] < 1.05 * CAPACITY, found)
         self.assertEqual(found["generator_limit"], limit_is_the_generators(found), found)
 
+    def test_answers_that_take_longer_than_a_try(self):
+        """64 in flight that take 250 ms: 256/s, though none is answered within 50 ms."""
+        with OddServer("tcp://127.0.0.1:0", "--delay=250ms") as server:
+            _, got = bench("--find-max=p99<1ms", "-d", "50ms", "--warmup=0", "--timeout=10s",
+                           server.address, timeout=100)
+        tries = got["find_max"]["tries"]
+        self.assertTrue(100 < tries[0]["rate_rps"] < 260, tries)
+
 
 class Ramp(unittest.TestCase):
     def test_the_knee(self):
@@ -220,15 +228,15 @@ class Ramp(unittest.TestCase):
 class Baseline(unittest.TestCase):
     def test_a_saved_run(self):
         with harness.tempdir() as directory, \
-                OddServer("tcp://127.0.0.1:0", "--delay=4ms") as a, \
-                OddServer("tcp://127.0.0.1:0", "--delay=40ms") as b:
+                OddServer("tcp://127.0.0.1:0", "--delay=30ms") as a, \
+                OddServer("tcp://127.0.0.1:0", "--delay=300ms") as b:
             for load, condition in ((("-c", "2"), "ratio<0.4"), (("-r", "200"), "ratio>2.5")):
                 with self.subTest(load=load):
                     saved = directory + "/saved.json"
-                    _, first = bench(*load, "-d", "500ms", "--warmup=0", a.address)
+                    _, first = bench(*load, "-d", "1500ms", "--warmup=0", a.address)
                     with open(saved, "w", encoding="utf-8") as out:
                         json.dump(first, out)
-                    args = (*load, "-d", "500ms", "--warmup=0", "--baseline=" + saved,
+                    args = (*load, "-d", "1500ms", "--warmup=0", "--baseline=" + saved,
                             "--fail-if=" + condition)
                     status, got = bench(*args, b.address)
                     self.assertEqual(status, 1, got["baseline"])
