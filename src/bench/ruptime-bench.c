@@ -312,14 +312,14 @@ static bool is_answered(const struct result *result)
 	return result->measured->outcomes[OUTCOME_ANSWERED] > 0;
 }
 
-/* At low rates a try may be over before anything is due: all of them count. */
+/* At low rates a try may be over before anything is due: all of them, and late answers, count. */
 static int conclude_search(const struct find_max *find)
 {
 	if (find->rate_rps > 0) {
 		return EXIT_OK;
 	}
 	for (unsigned i = 0; i < find->count; i++) {
-		if (find->tries[i].throughput_rps > 0) {
+		if (find->tries[i].p50_us > 0) {
 			return EXIT_CONDITION;
 		}
 	}

@@ -191,8 +191,9 @@ class FindMax(unittest.TestCase):
     def test_answers_that_take_longer_than_a_try(self):
         """64 in flight that take 250 ms: 256/s, though none is answered within 50 ms."""
         with OddServer("tcp://127.0.0.1:0", "--delay=250ms") as server:
-            _, got = bench("--find-max=p99<1ms", "-d", "50ms", "--warmup=0", "--timeout=10s",
-                           server.address, timeout=100)
+            status, got = bench("--find-max=p99<1ms", "-d", "50ms", "--warmup=0", "--timeout=10s",
+                                server.address, timeout=100)
+        self.assertEqual(status, 1)
         tries = got["find_max"]["tries"]
         self.assertTrue(100 < tries[0]["rate_rps"] < 260, tries)
 
