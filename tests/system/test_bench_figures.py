@@ -12,7 +12,8 @@ import unittest
 
 import fakes
 import harness
-from oddserver import BENCH, OddServer, bench, limit_is_the_generators, queue_address
+from oddserver import (BENCH, OddServer, bench, limit_is_the_generators, queue_address,
+                       undisturbed)
 
 CAPACITY = 500
 SERVICE = "--service=2ms"
@@ -27,16 +28,15 @@ def servers(directory):
 
 class Throughput(unittest.TestCase):
     def measure(self, load, server):
-        """Again where the machine was so busy that the server did not reach its capacity."""
-        for _ in range(3):
+        def ask():
             _, got = bench(*load, "-d", "600ms", "--warmup=0", server.address)
             self.assertLessEqual(got["throughput_rps"], 1.03 * CAPACITY)
             self.assertEqual(got["lost"], 0)
             self.assertAlmostEqual(got["throughput_rps"] * got["duration_s"],
                                    got["answered_in_window"], delta=1)
-            if got["throughput_rps"] > 0.6 * CAPACITY:
-                return
-        self.fail("%g answers/s three times" % got["throughput_rps"])
+            return got["throughput_rps"]
+
+        self.assertGreater(undisturbed(ask, lambda rate: rate > 0.6 * CAPACITY), 0.6 * CAPACITY)
 
     def test_no_more_than_the_server_can(self):
         with harness.tempdir() as directory:
@@ -62,9 +62,11 @@ class Throughput(unittest.TestCase):
     def test_answers_to_the_warm_up_count_where_they_come(self):
         """80 ms on the way, whatever the load: what was asked for before the window comes in it."""
         with OddServer("tcp://127.0.0.1:0", "--delay=80ms") as server:
-            _, got = bench("-r", "1000", "--constant", "-d", "400ms", "--warmup=300ms",
-                           server.address)
-        self.assertAlmostEqual(got["throughput_rps"], 1000, delta=60)
+            rate = undisturbed(
+                lambda: bench("-r", "1000", "--constant", "-d", "400ms", "--warmup=300ms",
+                              server.address)[1]["throughput_rps"],
+                lambda rate: abs(rate - 1000) <= 60)
+        self.assertAlmostEqual(rate, 1000, delta=60)
 
 
 class Latency(unittest.TestCase):
@@ -106,11 +108,13 @@ class Latency(unittest.TestCase):
                 self.check_line(server.address)
 
     def check_line(self, address):
-        with self.subTest(address=address):
+        def ask():
             _, got = bench("-c", "200", "-d", "1500ms", "--warmup=800ms", address)
-            latency = got["latency_us"]
             self.assertEqual(got["lost"], 0)
-            self.assertLess(latency["p99"], 1.5 * latency["p50"], latency)
+            return got["latency_us"]["p99"] / got["latency_us"]["p50"]
+
+        with self.subTest(address=address):
+            self.assertLess(undisturbed(ask, lambda spread: spread < 1.5), 1.5)
 
     def test_in_flight_at_the_end_is_waited_for(self):
         for load in (("-r", "2000", "-c", "50", "-d", "500ms"), ("-r", "1500", "-d", "300ms"),
@@ -203,12 +207,9 @@ class Ramp(unittest.TestCase):
         with OddServer("tcp://127.0.0.1:0", SERVICE) as server, harness.tempdir() as directory:
             page = directory + "/page.html"
             args = ("--constant", "-d", "600ms", "--report=" + page, server.address)
-            # On a busy machine others can only make it less.
-            for _ in range(3):
-                status, got = bench("--ramp=200:700:100", *args, timeout=60)
-                ramp = got["ramp"]
-                if ramp["knee_rps"] >= 400:
-                    break
+            status, got = undisturbed(lambda: bench("--ramp=200:700:100", *args, timeout=60),
+                                      lambda found: found[1]["ramp"]["knee_rps"] >= 400)
+            ramp = got["ramp"]
             self.assertEqual([t["rate_rps"] for t in ramp["tries"]],
                              [200, 300, 400, 500, 600, 700])
             self.assertEqual((status, ramp["knee_reached"]), (0, True))
