@@ -102,12 +102,12 @@ class Latency(unittest.TestCase):
 
 
 class Faults(unittest.TestCase):
-    LOAD = ("-c", "4", "-d", "300ms", "--warmup=0", "--timeout=300ms")
+    LOAD = ("-c", "4", "-d", "300ms", "--warmup=0")
 
-    def run_against(self, address, say):
+    def run_against(self, address, say, timeout="3s"):
         with OddServer(address, "--say=" + say) as server:
             began = time.monotonic()
-            status, got = bench(*self.LOAD, server.address)
+            status, got = bench(*self.LOAD, "--timeout=" + timeout, server.address)
             self.assertLess(time.monotonic() - began, 5 * harness.SLOW)
         self.assertEqual(got["sent"], got["answered"] + got["lost"] + got["bad"] +
                          sum(got["errors"].values()))
@@ -127,7 +127,7 @@ class Faults(unittest.TestCase):
         with harness.tempdir() as directory:
             for address in addresses(directory):
                 with self.subTest(address=address):
-                    status, got = self.run_against(address, "nothing")
+                    status, got = self.run_against(address, "nothing", "300ms")
                     self.assertEqual((status, got["answered"]), (2, 0))
                     self.assertEqual((got["lost"], got["latency_us"]), (got["sent"], None))
 

@@ -264,8 +264,8 @@ class Foreground(unittest.TestCase):
                 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.bind(directory + "/notify")
             manager.settimeout(5 * harness.SLOW)
-            slow = harness.fake_command(directory, "sleep 0.5; echo up")
-            with harness.Daemon("-l", "tcp://127.0.0.1:0", command=slow,
+            gate = clients.Gate(directory)
+            with harness.Daemon("-l", "tcp://127.0.0.1:0", command=gate.path,
                                 env={"NOTIFY_SOCKET": directory + "/notify",
                                      "WATCHDOG_USEC": "100000"}) as daemon:
                 self.assertEqual(manager.recv(100), b"READY=1")
@@ -273,6 +273,7 @@ class Foreground(unittest.TestCase):
                     for _ in range(5):
                         self.assertEqual(manager.recv(100), b"WATCHDOG=1")
                         self.assertRegex(manager.recv(100), rb"^STATUS=[01] requests: 0 answered")
+                    gate.open()
                     self.assertEqual(clients.read_to_end(sock), b"up\n")
                 harness.wait_for(lambda: manager.recv(100) ==
                                  b"STATUS=1 requests: 1 answered, 0 dropped, 0 waiting")
