@@ -152,7 +152,6 @@ static void make_slots(struct lane *lane)
 		request->index = i;
 		request->conn_fd = -1;
 		request->line_fd = -1;
-		request->free_ns = lane->start_ns;
 		TAILQ_INSERT_TAIL(&lane->free, request, link);
 	}
 }
@@ -161,16 +160,6 @@ static void make_slots(struct lane *lane)
 static uint64_t share_of_requests(const struct plan *plan, unsigned number)
 {
 	return plan->requests / plan->threads + (number < plan->requests % plan->threads);
-}
-
-static void set_end(struct lane *lane)
-{
-	const struct plan *plan = lane->plan;
-
-	lane->end_ns = plan->duration_ns ? lane->measure_ns + plan->duration_ns : CLOCK_NEVER;
-	lane->window_ns = lane->end_ns;
-	lane->left = plan->requests ? share_of_requests(plan, lane->number) : UINT64_MAX;
-	lane->last_done_ns = lane->measure_ns;
 }
 
 static void set_pacer(struct lane *lane)
@@ -193,8 +182,23 @@ static void set_pacer(struct lane *lane)
 	}
 }
 
+void lane_begin(struct lane *lane, uint64_t start_ns)
+{
+	const struct plan *plan = lane->plan;
+
+	lane->start_ns = start_ns;
+	lane->measure_ns = start_ns + plan->warmup_ns;
+	lane->end_ns = plan->duration_ns ? lane->measure_ns + plan->duration_ns : CLOCK_NEVER;
+	lane->window_ns = lane->end_ns;
+	lane->last_done_ns = lane->measure_ns;
+	lane->left = plan->requests ? share_of_requests(plan, lane->number) : UINT64_MAX;
+	lane->warm->start_ns = start_ns;
+	lane->measured->start_ns = lane->measure_ns;
+	set_pacer(lane);
+}
+
 int lane_init(struct lane *lane, const struct plan *plan, const struct target *target,
-	unsigned number, struct lane_share share, uint64_t start_ns, int done_fd)
+	unsigned number, struct lane_share share, struct gate *gate, int done_fd)
 {
 	*lane = (struct lane){
 		.plan = plan,
@@ -203,17 +207,14 @@ int lane_init(struct lane *lane, const struct plan *plan, const struct target *t
 		.number = number,
 		.slots = share.slots,
 		.fds = share.fds,
-		.start_ns = start_ns,
-		.measure_ns = start_ns + plan->warmup_ns,
+		.gate = gate,
 		.done_fd = done_fd,
 	};
-	set_end(lane);
-	set_pacer(lane);
 	lane->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	lane->requests = calloc(share.slots, sizeof(*lane->requests));
 	lane->again = calloc(target->count, sizeof(*lane->again));
-	lane->warm = tally_new(start_ns, plan->warmup_ns);
-	lane->measured = tally_new(lane->measure_ns, plan->duration_ns);
+	lane->warm = tally_new(plan->warmup_ns);
+	lane->measured = tally_new(plan->duration_ns);
 	if (lane->epoll_fd < 0 || !lane->requests || !lane->again || !lane->warm ||
 	    !lane->measured || watch(lane, plan->stop_fd, EPOLLIN, LANE_TAG_STOP) < 0) {
 		return -1;

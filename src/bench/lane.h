@@ -10,7 +10,7 @@
  * a request that failed rests for 10 ms, so that a refusing server is not stormed.
  *
  * All that is in here belongs to the lane's thread from lane_start() to lane_join(), except for
- * what is atomic.
+ * what is atomic, and while it waits at its gate.
  */
 #ifndef RUPTIME_BENCH_LANE_H
 #define RUPTIME_BENCH_LANE_H
@@ -69,6 +69,8 @@ struct lane_share {
 	uint32_t fds;		/* descriptors for them */
 };
 
+struct gate;
+
 struct lane {
 	const struct plan *plan;
 	const struct target *target;
@@ -76,6 +78,7 @@ struct lane {
 	void *state;		/* the transport's */
 	unsigned number;
 	int epoll_fd;
+	struct gate *gate;	/* of all lanes. Borrowed. */
 	int done_fd;		/* an eventfd: one more for each lane that is done. Borrowed. */
 
 	struct request *requests;
@@ -111,12 +114,15 @@ struct lane {
 };
 
 /*
- * Make LANE the NUMBER-th of PLAN->threads, with its SHARE, to begin at START_NS. Borrows PLAN,
- * TARGET and DONE_FD until lane_fini(). Returns 0, or -1 with errno; lane_fini() in either case.
+ * Make LANE the NUMBER-th of PLAN->threads, with its SHARE. Borrows PLAN, TARGET, GATE and DONE_FD
+ * until lane_fini(). Returns 0, or -1 with errno; lane_fini() in either case.
  */
 int lane_init(struct lane *lane, const struct plan *plan, const struct target *target,
-	unsigned number, struct lane_share share, uint64_t start_ns, int done_fd);
+	unsigned number, struct lane_share share, struct gate *gate, int done_fd);
 void lane_fini(struct lane *lane);
+
+/* LANE, which waits at its gate, is to begin at START_NS. Without this there is nothing to do. */
+void lane_begin(struct lane *lane, uint64_t start_ns);
 
 /* How long it measured, once lane_join() has returned. */
 uint64_t lane_measured_ns(const struct lane *lane);

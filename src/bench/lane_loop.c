@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
+#include "bench/gate.h"
 #include "bench/launch.h"
 #include "common/clock.h"
 #include "common/compat.h"
@@ -164,9 +165,9 @@ static void *lane_main(void *arg)
 	pthread_setname_np(pthread_self(), name);
 	/* Timers of this thread fire within a microsecond, not within the usual fifty. */
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
-	if (lane->transport->open(lane) < 0) {
-		lane->error = errno;
-	} else {
+	lane->error = lane->transport->open(lane) < 0 ? errno : 0;
+	gate_pass(lane->gate);
+	if (lane->error == 0) {
 		run_lane(lane);
 	}
 	lane->transport->close(lane);

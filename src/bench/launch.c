@@ -51,7 +51,7 @@ static void launch(struct lane *lane, uint64_t due_ns)
 	struct request *request = TAILQ_FIRST(&lane->free);
 	bool limited = lane->plan->in_flight > 0;
 	uint64_t now_ns = clock_now_ns();
-	uint64_t possible_ns = due_ns == CLOCK_NEVER ? 0 : due_ns;
+	uint64_t possible_ns = due_ns == CLOCK_NEVER ? lane->start_ns : due_ns;
 
 	TAILQ_REMOVE(&lane->free, request, link);
 	TAILQ_INSERT_TAIL(&lane->running, request, link);

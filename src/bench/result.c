@@ -29,8 +29,8 @@ int result_init(struct result *result, const struct plan *plan, const struct tar
 	*result = (struct result){
 		.plan = *plan,
 		.target = target,
-		.measured = tally_new(0, plan->duration_ns),
-		.warm = tally_new(0, plan->warmup_ns),
+		.measured = tally_new(plan->duration_ns),
+		.warm = tally_new(plan->warmup_ns),
 	};
 	return result->measured && result->warm ? 0 : -1;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bench/cpu_time.h"
+#include "bench/gate.h"
 #include "bench/lane_loop.h"
 #include "bench/progress.h"
 #include "common/clock.h"
@@ -16,12 +17,14 @@
 #define OPEN_LOOP_SLOTS	 32768u	/* of all lanes together, when the user sets no limit */
 #define FDS_FOR_THE_REST 20u	/* standard ones, files, /proc, an event for each end */
 #define FDS_EACH_THREAD	 2u
-#define START_AFTER_NS	 (5 * CLOCK_MS)	/* so that all lanes begin together */
+#define START_AFTER_NS	 (5 * CLOCK_MS)	/* so that all lanes are awake when they begin */
 
 struct running {
 	const struct plan *plan;
 	struct lane *lanes;
+	uint32_t made;
 	uint32_t started;
+	struct gate gate;
 	int done_fd;
 	uint64_t done;
 	uint64_t measure_ns;
@@ -64,33 +67,47 @@ static uint32_t share_of(uint32_t total, uint32_t number, uint32_t count)
 	return total / count + (number < total % count ? 1 : 0);
 }
 
-static int start_lanes(struct running *running, const struct target *target)
+static int make_lanes(struct running *running, const struct target *target)
 {
 	const struct plan *plan = running->plan;
 	uint32_t slots = plan->in_flight ? plan->in_flight : run_in_flight_max(plan, target);
-	uint64_t start_ns = clock_now_ns() + START_AFTER_NS;
 
-	running->measure_ns = start_ns + plan->warmup_ns;
-	running->end_ns = plan->duration_ns ? running->measure_ns + plan->duration_ns :
-		CLOCK_NEVER;
 	for (uint32_t i = 0; i < plan->threads; i++) {
 		const struct lane_share share = {
 			.slots = share_of(slots, i, plan->threads),
 			.fds = fds_available(plan) / plan->threads,
 		};
 
-		if (lane_init(&running->lanes[i], plan, target, i, share, start_ns,
+		running->made++;
+		if (lane_init(&running->lanes[i], plan, target, i, share, &running->gate,
 			running->done_fd) < 0) {
-			lane_fini(&running->lanes[i]);
 			return -1;
 		}
-		if (lane_start(&running->lanes[i]) < 0) {
-			lane_fini(&running->lanes[i]);
-			return -1;
-		}
-		running->started++;
 	}
 	return 0;
+}
+
+/* All at once, when the last one is set up. If not all can be started, those that were only end. */
+static int start_lanes(struct running *running)
+{
+	const struct plan *plan = running->plan;
+	uint64_t start_ns;
+	int failed = 0;
+
+	while (running->started < running->made && failed == 0) {
+		failed = lane_start(&running->lanes[running->started]);
+		running->started += failed == 0;
+	}
+	gate_await(&running->gate, running->started);
+	start_ns = clock_now_ns() + START_AFTER_NS;
+	running->measure_ns = start_ns + plan->warmup_ns;
+	running->end_ns = plan->duration_ns ? running->measure_ns + plan->duration_ns :
+		CLOCK_NEVER;
+	for (uint32_t i = 0; i < running->started && failed == 0; i++) {
+		lane_begin(&running->lanes[i], start_ns);
+	}
+	gate_open(&running->gate);
+	return failed;
 }
 
 /* Wait until UNTIL_NS. Returns false when before that all lanes are done, or an end is wanted. */
@@ -164,10 +181,9 @@ static void measure(struct running *running, struct result *result)
 	}
 }
 
-static int join_lanes(struct running *running, struct result *result)
+/* ERROR: errno of what kept them from being started, or 0. */
+static int join_lanes(struct running *running, struct result *result, int error)
 {
-	int error = 0;
-
 	for (uint32_t i = 0; i < running->started; i++) {
 		struct lane *lane = &running->lanes[i];
 
@@ -179,7 +195,9 @@ static int join_lanes(struct running *running, struct result *result)
 			result->duration_ns = lane_measured_ns(lane);
 		}
 		error = lane->error ? lane->error : error;
-		lane_fini(lane);
+	}
+	for (uint32_t i = 0; i < running->made; i++) {
+		lane_fini(&running->lanes[i]);
 	}
 	errno = error;
 	return error ? -1 : 0;
@@ -187,7 +205,9 @@ static int join_lanes(struct running *running, struct result *result)
 
 int run(const struct plan *plan, const struct target *target, struct result *result)
 {
-	struct running running = { .plan = plan, .done_fd = io_event_open() };
+	struct running running = {
+		.plan = plan, .done_fd = io_event_open(), .gate = GATE_CLOSED,
+	};
 	struct kernel_drops before;
 	struct kernel_drops after;
 	int failed = -1;
@@ -200,13 +220,14 @@ int run(const struct plan *plan, const struct target *target, struct result *res
 		goto out;
 	}
 	kernel_drops_read(&before);
-	failed = start_lanes(&running, target);
+	failed = make_lanes(&running, target);
+	if (failed == 0) {
+		failed = start_lanes(&running);
+	}
 	if (failed == 0) {
 		measure(&running, result);
 	}
-	if (join_lanes(&running, result) < 0) {
-		failed = -1;
-	}
+	failed = join_lanes(&running, result, failed ? errno : 0);
 	kernel_drops_read(&after);
 	kernel_drops_add(&result->drops, &before, &after);
 	result->interrupted = running.interrupted;

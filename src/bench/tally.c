@@ -7,13 +7,12 @@
 
 #define BIN_MIN_NS (100 * CLOCK_MS)
 
-struct tally *tally_new(uint64_t start_ns, uint64_t duration_ns)
+struct tally *tally_new(uint64_t duration_ns)
 {
 	struct tally *tally = calloc(1, sizeof(*tally));
 	uint64_t bin_ns = duration_ns / TALLY_BINS + 1;
 
 	if (tally) {
-		tally->start_ns = start_ns;
 		/* Whole multiples of the least width read best along an axis. */
 		tally->bin_ns = (bin_ns + BIN_MIN_NS - 1) / BIN_MIN_NS * BIN_MIN_NS;
 	}

@@ -49,10 +49,10 @@ struct tally {
 };
 
 /*
- * A tally on the heap for a phase from START_NS of DURATION_NS; 0: of unknown length, with bins
- * that grow wider. NULL with errno. free() it.
+ * A tally on the heap for a phase of DURATION_NS; 0: of unknown length, with bins that grow wider.
+ * It begins when the caller sets START_NS. NULL with errno. free() it.
  */
-struct tally *tally_new(uint64_t start_ns, uint64_t duration_ns);
+struct tally *tally_new(uint64_t duration_ns);
 
 /* A request that was due at DUE_NS and sent at SENT_NS ended so at DONE_NS. */
 void tally_end(struct tally *tally, enum outcome outcome, uint64_t due_ns, uint64_t sent_ns,

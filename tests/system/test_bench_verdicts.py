@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What ruptime-bench concludes: of both sides, of validity, of what it was kept from measuring."""
 
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import unittest
@@ -11,7 +13,7 @@ import fakes
 import harness
 import ports
 import xsi
-from oddserver import BENCH, OddServer, bench, finish, queue_address, start
+from oddserver import BENCH, OddServer, bench, finish, queue_address, start, undisturbed
 
 SHORT = ("-d", "400ms", "--warmup=50ms")
 
@@ -107,6 +109,25 @@ class Validity(unittest.TestCase):
                 self.skipTest("the machine is too busy: late by %s us, %d were not sent" %
                               (lags, unsent))
         self.assertEqual((got["valid"], got["vs"]["valid"]), (True, True))
+
+    @unittest.skipUnless(shutil.which("strace"), "needs strace, to make it slow")
+    @unittest.skipIf(harness.SLOW > 1, "sanitizers and strace do not go together")
+    def test_setting_up_is_not_measured(self):
+        """Two lanes whose epolls take 150 ms each: nothing is late, not even without warm-up."""
+        with OddServer("tcp://127.0.0.1:0") as server, harness.tempdir() as directory:
+            log = directory + "/log"
+
+            def ask():
+                done = harness.run(
+                    ["strace", "-f", "-o", log, "-e", "trace=epoll_create1", "-e",
+                     "inject=epoll_create1:delay_enter=150ms", BENCH, "-J", "-t", "2", "-r", "200",
+                     "--constant", "-d", "400ms", "--warmup=0", server.address])
+                self.assertEqual(done.returncode, 0, done.stderr)
+                with open(log, encoding="utf-8") as calls:
+                    self.assertEqual(calls.read().count("(DELAYED)"), 2)
+                return json.loads(done.stdout)["send_lag_us"]["max"]
+
+            self.assertLess(undisturbed(ask, lambda lag_us: lag_us < 100e3), 100e3)
 
     def test_many_late_requests_are_seen(self):
         with OddServer("tcp://127.0.0.1:0") as server:
