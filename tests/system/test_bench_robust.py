@@ -6,6 +6,7 @@ import html
 import json
 import os
 import resource
+import shutil
 import subprocess
 import unittest
 
@@ -74,6 +75,23 @@ class Descriptors(unittest.TestCase):
                            resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)))
         self.assertEqual(done.returncode, 4)
         self.assertIn("ulimit -n", done.stderr)
+
+
+class Threads(unittest.TestCase):
+    @unittest.skipUnless(shutil.which("strace"), "needs strace, to refuse a thread")
+    @unittest.skipIf(harness.SLOW > 1, "sanitizers and strace do not go together")
+    def test_one_too_many_ends_the_others(self):
+        """Two of four could be started; they do not stay for the hour."""
+        with OddServer("tcp://127.0.0.1:0") as server, harness.tempdir() as directory:
+            log = directory + "/log"
+            done = harness.run(
+                ["strace", "-f", "-o", log, "-e", "trace=clone,?clone3", "-e",
+                 "inject=clone,?clone3:error=EAGAIN:when=3", BENCH, "-t", "4", "-r", "400",
+                 "-d", "1h", server.address])
+            with open(log, encoding="utf-8") as calls:
+                self.assertEqual(calls.read().count("(INJECTED)"), 1)
+        self.assertEqual((done.returncode, done.stdout), (4, ""))
+        self.assertIn(server.address + ": Resource temporarily unavailable", done.stderr)
 
 
 class Output(unittest.TestCase):
