@@ -38,13 +38,22 @@ class OddServer:
         self.address = line.split()[1]
         return self
 
+    def _work(self):
+        """How often it was woken, and how many ticks it has run: under full load it never sleeps."""
+        with open("/proc/%d/status" % self.pid, encoding="ascii") as status:
+            fields = dict(line.split(":", 1) for line in status)
+        with open("/proc/%d/stat" % self.pid, encoding="ascii") as stat:
+            times = stat.read().rpartition(")")[2].split()
+        return int(fields["voluntary_ctxt_switches"]), int(times[11]) + int(times[12])
+
     def wait_for_load(self):
-        """Until it has been woken by a hundred requests or so."""
-        def woken():
-            with open("/proc/%d/status" % self.pid, encoding="ascii") as status:
-                fields = dict(line.split(":", 1) for line in status)
-            return int(fields["voluntary_ctxt_switches"]) > 100
-        harness.wait_for(woken, what="load on " + self.address)
+        """Until it has been woken by a hundred requests or so from now on."""
+        woken, ticks = self._work()
+
+        def loaded():
+            now_woken, now_ticks = self._work()
+            return now_woken > woken + 100 or now_ticks > ticks + 5
+        harness.wait_for(loaded, what="load on " + self.address)
 
     def kill(self):
         self._process.kill()

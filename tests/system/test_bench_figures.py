@@ -294,7 +294,7 @@ class ServerCpu(unittest.TestCase):
                 process.stdout.readline()
                 child = os.popen("ps -o pid= --ppid %d" % process.pid).read().split()
                 running = subprocess.Popen(
-                    [BENCH, "-c", "1", "-d", "1s", "--warmup=0", "--pid=%d" % process.pid,
+                    [BENCH, "-c", "1", "-d", "3s", "--warmup=0", "--pid=%d" % process.pid,
                      "--fail-if=server-cpu>1s", server.address], stdout=subprocess.PIPE, text=True)
                 server.wait_for_load()
                 process.stdin.write(b"x")

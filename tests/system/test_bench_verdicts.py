@@ -168,10 +168,11 @@ class Errors(unittest.TestCase):
 
     def check_restart(self, address, *options):
         with OddServer(address, *options) as first:
-            process = start("-c", "4", "-d", "1500ms", "--warmup=0", "--timeout=300ms", address)
+            process = start("-c", "4", "-d", "60s", "--warmup=0", "--timeout=300ms", address)
             first.wait_for_load()
         with OddServer(address, *options) as second:
             second.wait_for_load()
+            process.send_signal(signal.SIGINT)
             _, got = finish(process)
         self.assertGreater(got["answered"], 100)
         self.assertLess(got["sent"] - got["answered"], got["sent"] // 2)
