@@ -39,7 +39,7 @@ class OddServer:
         return self
 
     def _work(self):
-        """How often it was woken, and how many ticks it has run: under full load it never sleeps."""
+        """How often it was woken, and the ticks it has run: under full load it never sleeps."""
         with open("/proc/%d/status" % self.pid, encoding="ascii") as status:
             fields = dict(line.split(":", 1) for line in status)
         with open("/proc/%d/stat" % self.pid, encoding="ascii") as stat:
