@@ -160,8 +160,8 @@ class Faults(unittest.TestCase):
     def test_late_answers(self):
         for options in ((), ("--plain",)):
             with self.subTest(options=options), \
-                    OddServer("udp://127.0.0.1:0", "--delay=60ms", *options) as server:
-                status, got = bench("-r", "100", "-d", "500ms", "--warmup=0", "--timeout=20ms",
+                    OddServer("udp://127.0.0.1:0", "--delay=500ms", *options) as server:
+                status, got = bench("-r", "100", "-d", "1500ms", "--warmup=0", "--timeout=50ms",
                                     server.address)
                 self.assertEqual((status, got["answered"]), (2, 0))
                 self.assertEqual(got["lost"], got["sent"])
