@@ -67,6 +67,26 @@ class Output:
         return text.decode()
 
 
+def read_lines(test, output, prefix, line, total):
+    """All until TOTAL are accounted for: shown as LINE, or told to be lost, in any number of
+    lines, as room may come more than once."""
+    text = ""
+    shown = lost = 0
+
+    def read():
+        nonlocal text, shown, lost
+        text += output.drain()
+        shown = text.count(line)
+        lost = sum(int(number) for number in
+                   re.findall(r"^%s(\d+) lines lost$" % prefix, text, re.MULTILINE))
+        return shown + lost >= total
+
+    harness.wait_for(read, what="the count")
+    test.assertEqual(shown + lost, total)
+    test.assertGreater(lost, 0)
+    return text
+
+
 class Stalled(unittest.TestCase):
     """The reader of stderr reads nothing, from before the start until after the stop."""
 
@@ -152,17 +172,7 @@ class Lost(unittest.TestCase):
                 counts = clients.crowd("unix://" + path, "-n", 32, "-k", asked)
                 clients.expect_all_answered(self, counts)
                 self.assertEqual(counts["ok"], asked)
-                log = ""
-
-                def read():
-                    nonlocal log
-                    log += output.drain()
-                    return re.search(r"^warning: (\d+) lines lost$", log, re.MULTILINE)
-
-                lost = int(harness.wait_for(read, what="the count").group(1))
-                self.assertGreater(lost, 0)
-                shown = log.count("debug: unix")
-                self.assertEqual(shown + lost, asked)
+                log = read_lines(self, output, "warning: ", "debug: unix", asked)
                 self.assertEqual(daemon.stop(), 0)
                 log += output.drain()
                 self.assertTrue(log.endswith("stopping\nstopped\n"), log[-200:])
@@ -205,15 +215,7 @@ class Printed(unittest.TestCase):
             for _ in range(sent):
                 xsi.msgsnd(queue, 1, b"x" * 2000)
             local.ask_msgq(key)
-            text = ""
-
-            def read():
-                nonlocal text
-                text += output.drain()
-                return re.search(r"^(\d+) lines lost$", text, re.MULTILINE)
-
-            lost = int(harness.wait_for(read, what="the count").group(1))
-            self.assertEqual(text.count("queue id %d, message xxx" % queue) + lost, sent)
+            read_lines(self, output, "", "queue id %d, message xxx" % queue, sent)
             self.assertEqual(daemon.stop(), 0)
 
 
