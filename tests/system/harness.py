@@ -226,11 +226,12 @@ def descendants(pid):
 
 def may_be_loaded(pid):
     """Is this the command on its way into memory, to be forked from later? Without an environment
-    it may be: not yet, or no more."""
+    it may be: not yet, or no more. It bears another name before it has another environment."""
     with contextlib.suppress(OSError):
         with open("/proc/%d/environ" % pid, "rb") as environ:
             variables = environ.read()
-            return not variables or b"LD_PRELOAD=" in variables
+            return not variables or b"LD_PRELOAD=" in variables or \
+                Process(pid).name == "ruptimed-warm"
     return True
 
 

@@ -199,6 +199,13 @@ static void wait_for_order(uint64_t number, int out_fd, const struct thread_stat
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Before the environment looks like that of a run: so an observer can always tell it from one. */
+static void take_name(void)
+{
+	prctl(PR_GET_NAME, own_name);
+	prctl(PR_SET_NAME, "ruptimed-warm");
+}
+
 /* Returns in each child, once it is to run. */
 static void serve(void)
 {
@@ -209,8 +216,6 @@ static void serve(void)
 	if (!read_thread_state(&state) || !introduce()) {
 		_exit(0);
 	}
-	prctl(PR_GET_NAME, own_name);
-	prctl(PR_SET_NAME, "ruptimed-warm");
 	/* A command shall not get at the memory that the next ones are forked from. */
 	prctl(PR_SET_DUMPABLE, 0);
 	while ((out_fd = next_order()) >= 0) {
@@ -247,11 +252,16 @@ int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv,
 	void (*init)(void), void (*fini)(void), void (*rtld_fini)(void), void *stack_end)
 {
 	__typeof__(&__libc_start_main) real;
+	bool warm;
 
 	*(void **)&real = dlsym(RTLD_NEXT, "__libc_start_main");
+	warm = real && is_ours();
+	if (warm) {
+		take_name();
+	}
 	forget(argv + argc + 1, "LD_BIND_NOW");
 	forget(argv + argc + 1, "LD_PRELOAD");
-	if (real && is_ours()) {
+	if (warm) {
 		serve();
 	}
 	return real ? real(main, argc, argv, init, fini, rtld_fini, stack_end) : 127;
