@@ -154,7 +154,7 @@ static int explore(struct search *search, double rate_rps)
 	return verdict;
 }
 
-/* Of a closed loop: where answers take longer than the try, by Little's law. */
+/* Of a closed loop; by Little's law (in flight / latency) where no answer came within the try. */
 static double loop_throughput_rps(const struct result *result, uint32_t in_flight)
 {
 	const struct histogram *latency = &result->measured->latency;

@@ -20,10 +20,10 @@ struct gate {
 #define GATE_CLOSED \
 	{ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER }
 
-/* A lane is set up. Blocks until gate_open(), what came before which is then seen. */
+/* A lane is set up. Blocks until gate_open(), and then sees what its caller did before. */
 void gate_pass(struct gate *gate);
 
-/* Blocks until COUNT lanes wait. What they did before is then seen. */
+/* Blocks until COUNT lanes wait, and then sees what they did before. */
 void gate_await(struct gate *gate, unsigned count);
 
 /* Let all of them go on. */

@@ -121,7 +121,10 @@ int lane_init(struct lane *lane, const struct plan *plan, const struct target *t
 	unsigned number, struct lane_share share, struct gate *gate, int done_fd);
 void lane_fini(struct lane *lane);
 
-/* LANE, which waits at its gate, is to begin at START_NS. Without this there is nothing to do. */
+/*
+ * LANE, which waits at its gate, is to begin at START_NS. A lane that passes the gate without it
+ * sends nothing and ends.
+ */
 void lane_begin(struct lane *lane, uint64_t start_ns);
 
 /* How long it measured, once lane_join() has returned. */

@@ -196,6 +196,7 @@ class Process:
         self.name = text[text.index("(") + 1:text.rindex(")")]
         fields = text[text.rindex(")") + 2:].split()
         self.state, self.parent, self.session = fields[0], int(fields[1]), int(fields[3])
+        self.cpu_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         self.started = int(fields[19])
         self.key = (pid, self.started)
 
@@ -226,7 +227,7 @@ def descendants(pid):
 
 def may_be_loaded(pid):
     """Is this the command on its way into memory, to be forked from later? Without an environment
-    it may be: not yet, or no more. It bears another name before it has another environment."""
+    it may be: not yet, or no more. It takes a name of its own before LD_PRELOAD goes."""
     with contextlib.suppress(OSError):
         with open("/proc/%d/environ" % pid, "rb") as environ:
             variables = environ.read()

@@ -38,22 +38,18 @@ class OddServer:
         self.address = line.split()[1]
         return self
 
-    def _work(self):
-        """How often it was woken, and the ticks it has run: under full load it never sleeps."""
+    def _woken(self):
         with open("/proc/%d/status" % self.pid, encoding="ascii") as status:
             fields = dict(line.split(":", 1) for line in status)
-        with open("/proc/%d/stat" % self.pid, encoding="ascii") as stat:
-            times = stat.read().rpartition(")")[2].split()
-        return int(fields["voluntary_ctxt_switches"]), int(times[11]) + int(times[12])
+        return int(fields["voluntary_ctxt_switches"])
 
     def wait_for_load(self):
-        """Until it has been woken by a hundred requests or so from now on."""
-        woken, ticks = self._work()
-
-        def loaded():
-            now_woken, now_ticks = self._work()
-            return now_woken > woken + 100 or now_ticks > ticks + 5
-        harness.wait_for(loaded, what="load on " + self.address)
+        """Until a hundred requests or so have come from now on: each wakes it, unless it is so busy
+        that it never sleeps."""
+        woken, cpu_s = self._woken(), harness.Process(self.pid).cpu_s
+        harness.wait_for(lambda: self._woken() > woken + 100 or
+                         harness.Process(self.pid).cpu_s > cpu_s + 0.05,
+                         what="load on " + self.address)
 
     def kill(self):
         self._process.kill()

@@ -58,7 +58,7 @@ class Names(unittest.TestCase):
         took = time.monotonic() - begun
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, LINE, ""))
         self.assertGreaterEqual(took, least)
-        self.assertLess(took, least + 1 * harness.SLOW)
+        self.assertLess(took, least + 0.5 * harness.SLOW)
 
     def test_first_address_is_dead(self):
         with TcpServer(ANSWER, host="127.0.0.9") as server:

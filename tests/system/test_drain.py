@@ -152,7 +152,7 @@ class HungCommand(unittest.TestCase):
     def test_second_signal_ends_at_once(self):
         start = time.monotonic()
         self.assertEqual(self.daemon.stop_at_once(), 1)
-        self.assertLess(time.monotonic() - start, 0.6 + 1 * harness.SLOW)
+        self.assertLess(time.monotonic() - start, 0.6 + 0.5 * harness.SLOW)
 
     def test_two_signals_of_different_kinds(self):
         self.assertEqual(self.daemon.stop_at_once(signal.SIGINT, signal.SIGTERM), 1)
@@ -176,7 +176,7 @@ class AtRest(unittest.TestCase):
                 clients.read_to_end(sock)
                 start = time.monotonic()
                 self.assertEqual(daemon.stop(), 0)
-                self.assertLess(time.monotonic() - start, 1 + 1 * harness.SLOW)
+                self.assertLess(time.monotonic() - start, 1.5 * harness.SLOW)
 
     def test_the_port_is_free_again(self):
         with harness.Daemon("-l", "tcp://127.0.0.1:0") as daemon:

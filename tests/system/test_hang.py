@@ -19,7 +19,6 @@ class Hang(unittest.TestCase):
     def setUp(self):
         stack = contextlib.ExitStack()
         self.addCleanup(stack.close)
-        self.stack = stack
         self.directory = stack.enter_context(harness.tempdir())
         self.command("exec sleep 60")
         self.daemon = stack.enter_context(harness.Daemon(

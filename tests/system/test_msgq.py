@@ -346,11 +346,6 @@ class Pressure(Queues):
 
 
 class Vandals(Queues):
-    def cpu_s(self, daemon):
-        with open("/proc/%d/stat" % daemon.pid, encoding="ascii") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def test_removed_under_load(self):
         """Served again within a second each time, and the processor has its rest."""
         daemon = self.serve()
@@ -379,11 +374,11 @@ class Vandals(Queues):
             stop.set()
             for thread in threads:
                 thread.join()
-        used = self.cpu_s(daemon)
+        used = harness.Process(daemon.pid).cpu_s
         local.remove(local.msgget(self.key))
         local.remove(local.msgget(self.key | local.REPLY_BIT))
         harness.let_pass(1)
-        self.assertLess(self.cpu_s(daemon) - used, 0.2)
+        self.assertLess(harness.Process(daemon.pid).cpu_s - used, 0.2)
         local.ask_msgq(self.key)
 
     def test_taken_by_others(self):
@@ -392,9 +387,9 @@ class Vandals(Queues):
         local.remove(local.msgget(self.key))
         with contextlib.suppress(OSError):
             local.msgget(self.key, local.IPC_CREAT | local.IPC_EXCL | 0o644)
-        used = self.cpu_s(daemon)
+        used = harness.Process(daemon.pid).cpu_s
         harness.let_pass(0.5)
-        self.assertLess(self.cpu_s(daemon) - used, 0.2)
+        self.assertLess(harness.Process(daemon.pid).cpu_s - used, 0.2)
         local.remove(local.msgget(self.key))
         local.ask_msgq(self.key)
 
@@ -403,9 +398,9 @@ class Vandals(Queues):
         daemon = self.serve(preexec_fn=refusal.refuse("msgrcv", errno.EPERM))
         daemon.wait_log("receiving from message queue id %d fails: Operation not permitted" %
                         local.msgget(self.key))
-        used = self.cpu_s(daemon)
+        used = harness.Process(daemon.pid).cpu_s
         harness.let_pass(0.5)
-        self.assertLess(self.cpu_s(daemon) - used, 0.2)
+        self.assertLess(harness.Process(daemon.pid).cpu_s - used, 0.2)
 
     def test_poison(self):
         """Random bytes, types and lengths, from another user, on a queue for all."""

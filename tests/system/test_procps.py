@@ -97,7 +97,7 @@ class Procps(unittest.TestCase):
                                  b"error: libproc2 did not finish within 300 ms\n")
                 took_s = time.monotonic() - start
                 self.assertGreaterEqual(took_s, 0.3)
-                self.assertLess(took_s, 0.3 + 1 * harness.SLOW)
+                self.assertLess(took_s, 0.3 + 0.5 * harness.SLOW)
             self.assertRegex(clients.ask_stream(address), clients.UPTIME_LINE)
 
     def test_a_lock_that_is_released_costs_no_line(self):

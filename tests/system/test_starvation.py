@@ -24,13 +24,6 @@ RELIEF_S = 0.15 if clients.LONG else 0.5
 RUN_S = 1
 
 
-def cpu_s(pid):
-    """Seconds of processor time that PID has used, all its threads together."""
-    with open("/proc/%d/stat" % pid, encoding="ascii") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def acceptor_cpu_s(pid):
     """Seconds of processor time that the acceptor of PID has used."""
     for task in os.listdir("/proc/%d/task" % pid):
@@ -204,9 +197,9 @@ class Starvation(unittest.TestCase):
                 sock.settimeout(10 * harness.SLOW)
                 sock.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
             daemon.wait_log("accepting scrapers pauses: ")
-            start, start_cpu = time.monotonic(), cpu_s(daemon.pid)
+            start, start_cpu = time.monotonic(), harness.Process(daemon.pid).cpu_s
             harness.let_pass(RUN_S)
-            share = (cpu_s(daemon.pid) - start_cpu) / (time.monotonic() - start)
+            share = (harness.Process(daemon.pid).cpu_s - start_cpu) / (time.monotonic() - start)
             print("# all threads %.1f %% of a core" % (100 * share), flush=True)
             self.assertLess(share, 0.1)
             for sock in waiting:

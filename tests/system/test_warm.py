@@ -282,7 +282,7 @@ class NeverWorse(Case):
                         signal_and_wait(process, sig)
                     start = time.monotonic()
                     self.assertEqual(ask(daemon), "up\n")
-                    self.assertLess(time.monotonic() - start, 1 * harness.SLOW)
+                    self.assertLess(time.monotonic() - start, 0.5 * harness.SLOW)
                 becomes_warm(daemon)
 
     def test_usage(self):

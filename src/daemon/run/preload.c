@@ -199,7 +199,7 @@ static void wait_for_order(uint64_t number, int out_fd, const struct thread_stat
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Before the environment looks like that of a run: so an observer can always tell it from one. */
+/* Before LD_PRELOAD goes: by one of them an observer can always tell this process from a run. */
 static void take_name(void)
 {
 	prctl(PR_GET_NAME, own_name);
