@@ -339,13 +339,13 @@ class Confinement(RunnerCase):
                 what="at most %d descriptors" % most)[0]
             for fd in fds:
                 try:
+                    target = os.readlink("/proc/%d/fd/%s" % (pid, fd))
                     with open("/proc/%d/fdinfo/%s" % (pid, fd), encoding="ascii") as info:
                         flags = int(info.read().split("flags:")[1].split()[0], 8)
                 except FileNotFoundError:
                     continue  # a connection that was closed meanwhile
                 if int(fd) > 2:
-                    self.assertTrue(flags & os.O_CLOEXEC, "%s of %d: %s" % (
-                        fd, pid, os.readlink("/proc/%d/fd/%s" % (pid, fd))))
+                    self.assertTrue(flags & os.O_CLOEXEC, "%s of %d: %s" % (fd, pid, target))
 
 
 class WithoutProc(harness.Daemon):
