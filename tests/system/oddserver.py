@@ -110,16 +110,6 @@ def bench(*args, timeout=60):
     return finish(start(*args), timeout)
 
 
-def undisturbed(ask, is_good):
-    """What ASK() gives, asked again twice at most where IS_GOOD() denies it: others on the machine
-    can only make it worse, and not three times in a row."""
-    for _ in range(3):
-        got = ask()
-        if is_good(got):
-            break
-    return got
-
-
 def limit_is_the_generators(found):
     """What "generator_limit" of --find-max has to be: whether the last try at the rate that did
     not hold says nothing of the server."""

@@ -13,7 +13,8 @@ import fakes
 import harness
 import ports
 import xsi
-from oddserver import BENCH, OddServer, bench, finish, queue_address, start, undisturbed
+from oddserver import BENCH, OddServer, bench, finish, queue_address, start
+from stalls import undisturbed
 
 SHORT = ("-d", "400ms", "--warmup=50ms")
 
