@@ -10,6 +10,7 @@ import unittest
 
 import harness
 import ports
+from stalls import Stopwatch, undisturbed
 
 # Says it is ready at the descriptor of the last argument, --ready-fd=N.
 READY = """
@@ -114,6 +115,39 @@ class Signals(unittest.TestCase):
                                 sys.executable, "-B", __file__, self.id().partition(".")[2]],
                                env={"NESTED": "1"})
             self.assertRegex(done.stdout, "^ok 1 ")
+
+
+class Standstill(unittest.TestCase):
+    def test_a_machine_that_stands_still(self):
+        """As it looks to a process that is stopped for half a second."""
+        watch = Stopwatch()
+        harness.run(["sh", "-c", "kill -STOP $PPID; sleep .5; kill -CONT $PPID"])
+        self.assertGreater(watch.standstill_s, 0.4)
+        self.assertGreater(watch.elapsed_s, 0.5)
+        self.assertAlmostEqual(watch.ran_s + watch.standstill_s, watch.elapsed_s, delta=0.01)
+
+    def test_a_machine_at_rest(self):
+        """A wait is no standstill."""
+        watch = undisturbed(self.wait, lambda watch: watch.ran_s >= 0.3)
+        self.assertGreaterEqual(watch.ran_s, 0.3)
+
+    def wait(self):
+        watch = Stopwatch()
+        harness.let_pass(0.3)
+        return watch
+
+    def test_what_is_asked_again(self):
+        """At rest twice; where the machine stood still it was no chance."""
+        for stopped, wanted in (((), 3), ((0, 2), 5)):
+            asked = []
+
+            def ask(asked=asked, stopped=stopped):
+                if len(asked) in stopped:
+                    harness.run(["sh", "-c", "kill -STOP $PPID; sleep .1; kill -CONT $PPID"])
+                asked.append(0)
+
+            undisturbed(ask, lambda _: False)
+            self.assertGreaterEqual(len(asked), wanted)
 
 
 if __name__ == "__main__":
