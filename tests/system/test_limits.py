@@ -10,6 +10,7 @@ import clients
 import harness
 import local_clients as local
 import namespaces
+from stalls import Stopwatch
 
 SOURCES4, SOURCES6 = "198.18.0.0/15", "2001:db8::/32"
 OTHERS = (65533, 65532)
@@ -146,8 +147,10 @@ class Limits(unittest.TestCase):
             self.open_up()
             for _ in range(5):
                 self.assertFalse(self.is_dropped(self.connect(daemon, "127.0.0.1")))
-                harness.wait_for(lambda: "connections open=0" in self.state_lines(daemon), 0.5,
-                                 "the place to be free")
+                watch = Stopwatch()
+                harness.wait_for(lambda: "connections open=0" in self.state_lines(daemon),
+                                 what="the place to be free")
+                self.assertLess(watch.ran_s, 0.5 * harness.SLOW)
 
     def state_lines(self, daemon):
         """Those of the last state."""
