@@ -35,16 +35,24 @@ void batch_wait_fini(struct batch_wait *wait)
 	pthread_mutex_destroy(&wait->lock);
 }
 
+/* Lock held. After a crowd. */
+static uint64_t longest_gather_ns(const struct batch_wait *wait)
+{
+	uint64_t answers_ns = wait->crowd * wait->answer_ns;
+	uint64_t gather_ns = most(wait->run_ns / BATCH_WAIT_GATHER_PART,
+		least(wait->run_ns, answers_ns));
+
+	gather_ns = least(gather_ns, BATCH_WAIT_GATHER_MAX_NS);
+	return most(gather_ns < BATCH_WAIT_RUN_MIN_NS ? 0 : gather_ns, wait->pace_ns);
+}
+
 uint64_t batch_wait_gather_ns(struct batch_wait *wait, uint64_t now_ns, uint64_t *crowd)
 {
-	uint64_t gather_ns;
 	uint64_t end_ns;
 
 	pthread_mutex_lock(&wait->lock);
-	gather_ns = least(wait->run_ns / BATCH_WAIT_GATHER_PART, BATCH_WAIT_GATHER_MAX_NS);
-	gather_ns = most(gather_ns < BATCH_WAIT_RUN_MIN_NS ? 0 : gather_ns, wait->pace_ns);
 	*crowd = wait->crowd;
-	end_ns = *crowd < BATCH_WAIT_CROWD ? 0 : wait->crowd_ns + gather_ns;
+	end_ns = *crowd < BATCH_WAIT_CROWD ? 0 : wait->crowd_ns + longest_gather_ns(wait);
 	pthread_mutex_unlock(&wait->lock);
 	return now_ns < end_ns ? end_ns - now_ns : 0;
 }

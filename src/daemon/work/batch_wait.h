@@ -16,7 +16,8 @@
  * How long does the leader gather?
  * Clients that were just answered tend to ask again at once. So after a crowd the leader gathers
  * for a part of a run, which is short beside the run that it saves those clients from waiting for;
- * or for the pace, if that is longer.
+ * or for as long as it took to answer the crowd, but a run at most, since it takes about as long
+ * until the crowd is back (doc/decisions/0019); or for the pace, if that is longer.
  *
  * The pace: where clients and server compete for the same CPUs, each look at the listeners, and
  * each run that serves few, takes time from the clients that would come next. While threads wait
@@ -44,7 +45,7 @@
 #define BATCH_WAIT_RUN_MIN_NS (100 * CLOCK_US)
 
 /*
- * The leader gathers for this part of a run; not at all if that would be shorter than
+ * The leader gathers for this part of a run at least; not at all if it would be for less than
  * BATCH_WAIT_RUN_MIN_NS, or after fewer answers than BATCH_WAIT_CROWD. A crowd that is not back
  * after BATCH_WAIT_GATHER_MAX_NS does not come at once, however long its runs take.
  */

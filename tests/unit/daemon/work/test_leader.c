@@ -139,17 +139,35 @@ START_TEST(test_gather)
 	uint64_t crowd;
 
 	ck_assert_uint_eq(gather_ns(0, NOW_NS, &crowd), 0);
-	learn(100, RUN_NS, 20 * CLOCK_US);
-	moment_ns = gather_ns(0, end_ns, &crowd);
+	learn(100, RUN_NS, CLOCK_US);
+	moment_ns = gather_ns(0, NOW_NS + 100 * CLOCK_US, &crowd);
 	ck_assert_uint_ge(moment_ns, RUN_NS / BATCH_WAIT_GATHER_PART * 9 / 10);
 	ck_assert_uint_le(moment_ns, RUN_NS / BATCH_WAIT_GATHER_PART * 11 / 10);
-	ck_assert_uint_eq(gather_ns(0, end_ns + RUN_NS, &crowd), 0);
+	ck_assert_uint_eq(gather_ns(0, NOW_NS + 100 * CLOCK_US + RUN_NS, &crowd), 0);
 	learn(100, CLOCK_S, 20 * CLOCK_US);
 	ck_assert_uint_eq(gather_ns(0, end_ns, &crowd), BATCH_WAIT_GATHER_MAX_NS);
 	learn(BATCH_WAIT_CROWD - 1, RUN_NS, 20 * CLOCK_US);
 	ck_assert_uint_eq(gather_ns(0, NOW_NS, &crowd), 0);
 	learn(100, 10 * CLOCK_US, 20 * CLOCK_US);
 	ck_assert_uint_eq(gather_ns(0, end_ns, &crowd), 0);
+}
+END_TEST
+
+/* A crowd that took longer to answer has its own time to come back, up to a run. */
+START_TEST(test_gather_a_large_crowd)
+{
+	const uint64_t crowds[] = { 50, 80, 500 };
+	const uint64_t expected_ns[] = { 50 * 20 * CLOCK_US, 80 * 20 * CLOCK_US, RUN_NS };
+
+	for (int i = 0; i < 3; i++) {
+		uint64_t crowd;
+		uint64_t moment_ns;
+
+		learn(crowds[i], RUN_NS, 20 * CLOCK_US);
+		moment_ns = gather_ns(0, NOW_NS + crowds[i] * 20 * CLOCK_US, &crowd);
+		ck_assert_uint_ge(moment_ns, expected_ns[i] * 9 / 10);
+		ck_assert_uint_le(moment_ns, expected_ns[i] * 11 / 10);
+	}
 }
 END_TEST
 
@@ -212,6 +230,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tcase, test_due);
 	tcase_add_test(tcase, test_short_runs);
 	tcase_add_test(tcase, test_gather);
+	tcase_add_test(tcase, test_gather_a_large_crowd);
 	tcase_add_test(tcase, test_gather_at_a_pace);
 	tcase_add_test(tcase, test_wakes);
 	suite_add_tcase(suite, tcase);
