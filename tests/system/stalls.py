@@ -3,6 +3,7 @@
 
 A bound that holds at rest says nothing where what should come within 0.5 s was not run for 0.7."""
 
+import functools
 import os
 import threading
 import time
@@ -49,31 +50,21 @@ class Monitor:
             return self.total_s
 
 
-class Shared:
-    """The monitor of this process, from its first use on."""
-    monitor = None
-
-    @classmethod
-    def forget(cls):
-        cls.monitor = None
+@functools.cache
+def monitor():
+    """Of this process, from its first use on."""
+    return Monitor()
 
 
-# Threads do not go with a fork.
-os.register_at_fork(after_in_child=Shared.forget)
-
-
-def standstill_s():
-    """Since an arbitrary moment."""
-    if not Shared.monitor:
-        Shared.monitor = Monitor()
-    return Shared.monitor.standstill_s()
+# Its threads do not go with a fork.
+os.register_at_fork(after_in_child=monitor.cache_clear)
 
 
 class Stopwatch:
     """Runs from its birth on."""
 
     def __init__(self):
-        self._before_s = standstill_s()
+        self._before_s = monitor().standstill_s()
         self._start = time.monotonic()
 
     @property
@@ -82,7 +73,7 @@ class Stopwatch:
 
     @property
     def standstill_s(self):
-        return standstill_s() - self._before_s
+        return monitor().standstill_s() - self._before_s
 
     @property
     def ran_s(self):

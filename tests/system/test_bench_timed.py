@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How right the figures of ruptime-bench are. What disturbs it makes a try worse, so the best one
-of several counts; and nothing else runs beside it."""
+"""How right the figures of ruptime-bench are. What disturbs a try makes it worse, so it is asked
+again; and nothing else runs beside it."""
 
 import statistics
 import unittest

@@ -137,7 +137,7 @@ class Standstill(unittest.TestCase):
         return watch
 
     def test_what_is_asked_again(self):
-        """At rest twice; where the machine stood still it was no chance."""
+        """Three times, and once more for each time that the machine stood still."""
         for stopped, wanted in (((), 3), ((0, 2), 5)):
             asked = []
 
